@@ -1,0 +1,65 @@
+// Money as whole pico-dollars: every published rate is a whole number of them per unit, so a cost is exact.
+
+/** A sum of money in pico-dollars (1e-12 USD). */
+export type PicoUsd = bigint
+
+export const PICO_PER_USD = 1_000_000_000_000n
+const PICO_PER_NANO = 1000n
+
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,3}))?$/i
+
+/**
+ * Reads a decimal number of dollars exactly; `undefined` when it is no decimal or finer than a pico-dollar.
+ *
+ * @example
+ * parseUsd('0.0000025') // 2500000n
+ */
+export function parseUsd(value: string | number): PicoUsd | undefined {
+  const match = DECIMAL.exec(String(value))
+  if (!match) return undefined
+  const [, sign, whole = '0', fraction = '', exponent = '0'] = match
+  const shift = 12 + Number(exponent) - fraction.length
+  let digits = BigInt(whole + fraction)
+  if (shift >= 0) digits *= 10n ** BigInt(shift)
+  else {
+    const divisor = 10n ** BigInt(-shift)
+    if (digits % divisor !== 0n) return undefined
+    digits /= divisor
+  }
+  return sign === '-' ? -digits : digits
+}
+
+/**
+ * The exact decimal digits of a sum in dollars, without trailing zeros.
+ *
+ * @example
+ * formatUsd(2_500_000n) // '0.0000025'
+ */
+export function formatUsd(pico: PicoUsd): string {
+  const negative = pico < 0n
+  const absolute = negative ? -pico : pico
+  const whole = absolute / PICO_PER_USD
+  const rest = absolute % PICO_PER_USD
+  const digits = rest === 0n ? '' : `.${String(rest).padStart(12, '0').replace(/0+$/, '')}`
+  return `${negative ? '-' : ''}${whole}${digits}`
+}
+
+/** Pico-dollars times a rational, rounded once, half to even. `denominator` must be above 0. */
+export function scale(pico: PicoUsd, numerator: bigint, denominator: bigint): PicoUsd {
+  const product = pico * numerator
+  const quotient = product / denominator
+  const twice = (product % denominator) * 2n
+  const size = twice < 0n ? -twice : twice
+  if (size < denominator) return quotient
+  if (size === denominator && quotient % 2n === 0n) return quotient
+  return product < 0n ? quotient - 1n : quotient + 1n
+}
+
+/** Whole nano-dollars, rounded up: what limit stores hold. */
+export function nanoCeil(pico: PicoUsd): bigint {
+  return pico > 0n ? (pico + PICO_PER_NANO - 1n) / PICO_PER_NANO : pico / PICO_PER_NANO
+}
+
+export function picoFromNano(nano: bigint): PicoUsd {
+  return nano * PICO_PER_NANO
+}

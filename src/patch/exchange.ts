@@ -1,0 +1,58 @@
+// What a waist hands over, and what it asks back: the only thing that patch/ and the rest of tallygate share.
+
+/** The SDKs that have a waist of their own; each speaks the wire of that name. */
+export type SdkName = 'openai' | 'anthropic' | 'google'
+
+/** One call as it stands in the waist, before anything was sent. */
+export interface ExchangeRequest {
+  readonly sdk: SdkName
+  /** Lower case. */
+  readonly method: string
+  /** Host with port, as the client will dial it: `api.openai.com`, `127.0.0.1:4010`. */
+  readonly host: string
+  /** As the SDK gives it, without its query: `/chat/completions`, `models/gemini-3-pro:generateContent`. */
+  readonly path: string
+  /** The caller's own object, never to be mutated; or JSON text where the SDK has encoded it already. */
+  readonly body: unknown
+  /** The caller asked for server-sent events. */
+  readonly stream: boolean
+}
+
+/** How an exchange ended. `complete`: the answer was read to its end. `stopped`: the caller left the stream early. */
+export type ExchangeEnd = 'complete' | 'stopped' | 'aborted' | 'failed' | 'unread'
+
+/** What is known of a failed attempt. Never text: only a status, an id and a short code. */
+export interface AttemptResult {
+  readonly status?: number | undefined
+  readonly requestId?: string | undefined
+}
+
+/** In place of a chunk: the caller never asked for this one. */
+export const HIDDEN: unique symbol = Symbol('hidden')
+
+/**
+ * One metered call, as seen from its waist. The waist calls these in order; none of them ever throws but `admit`.
+ * `end` is taken once; later ends are ignored, so a waist may report every end it sees.
+ */
+export interface Exchange {
+  /** Throws the refusal. Synchronous where it can be: a promise only when a store or the price book must be asked. */
+  admit(): void | Promise<void>
+  /** The body to send; the caller's own where nothing had to be added. */
+  readonly body: unknown
+  /** True when the provider refused what we added to `body`, and the caller's own should be sent instead. */
+  retryWithout(status: number | undefined, message: string): boolean
+  /** A request failed and the SDK tries again. */
+  attemptFailed(result: AttemptResult): void
+  /** The headers of the answer that counts have arrived. */
+  answered(result: AttemptResult): void
+  /** One parsed server-sent event: what the caller shall get, or `HIDDEN`. */
+  chunk(data: unknown): unknown
+  /** The parsed JSON answer; ends the exchange. */
+  answer(json: unknown): void
+  /** The JSON answer as text, for SDKs that parse by themselves; ends the exchange. */
+  answerText(text: string): void
+  end(how: ExchangeEnd, error?: unknown): void
+}
+
+/** Decides on a call: `undefined` lets it pass unmetered. Runs synchronously in the caller's context, and never throws. */
+export type Observer = (request: ExchangeRequest) => Exchange | undefined

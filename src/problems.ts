@@ -1,0 +1,104 @@
+// Faults of ours: swallowed, counted, said once per kind, never thrown into the application.
+
+import { MeterError, type MeterErrorCode } from './errors.ts'
+
+/** Something that went wrong inside tallygate while the application went on. */
+export interface Problem {
+  /** Which kind, stable across versions: `'delivery'`, `'usage'`, `'patch'`, `'ledger'`, `'price'`, `'tenant'`, `'callback'`, `'limit'`. */
+  readonly kind: ProblemKind
+  /** One sentence for a person. Never holds text of a prompt, an answer or a provider's error. */
+  readonly message: string
+  readonly cause?: unknown
+}
+
+export type ProblemKind =
+  | 'delivery'
+  | 'usage'
+  | 'patch'
+  | 'ledger'
+  | 'price'
+  | 'tenant'
+  | 'callback'
+  | 'limit'
+  | 'internal'
+
+export interface ProblemReporter {
+  /** Reports a fault. With a `key`, the same key is reported once until `cleared`; it is counted every time. */
+  report(problem: Problem, key?: string): void
+  /** The state behind `key` is over: the next report of it is said again. */
+  clear(key: string): void
+  /** Runs `fn` and swallows what it throws, reporting it; gives `undefined` then. */
+  guard<T>(kind: ProblemKind, doing: string, fn: () => T): T | undefined
+  readonly counts: Readonly<Record<string, number>>
+}
+
+export interface ProblemOptions {
+  readonly onProblem?: ((problem: Problem) => void) | undefined
+  readonly raiseOnError: boolean
+}
+
+const KEYS_REMEMBERED = 1000
+
+/**
+ * With no `onProblem`, problems go to `process.emitWarning`, one each: visible in development, harmless in production.
+ */
+export function createProblems({ onProblem, raiseOnError }: ProblemOptions): ProblemReporter {
+  const counts: Record<string, number> = {}
+  const said = new Set<string>()
+
+  function report(problem: Problem, key?: string): void {
+    counts[problem.kind] = (counts[problem.kind] ?? 0) + 1
+    if (raiseOnError) throw new MeterError(codeOf(problem.cause), problem.message, { cause: problem.cause })
+    const safe =
+      problem.cause === undefined || mayBeShown(problem) ? problem : { kind: problem.kind, message: problem.message }
+    if (key !== undefined) {
+      if (said.has(key)) return
+      if (said.size >= KEYS_REMEMBERED) said.clear()
+      said.add(key)
+    }
+    try {
+      if (onProblem) onProblem(safe)
+      else process.emitWarning(safe.message, { type: 'TallygateWarning', code: safe.kind })
+    } catch {
+      // The user's own handler threw while it was being told of a fault: there is nobody left to tell.
+      counts.callback = (counts.callback ?? 0) + 1
+    }
+  }
+
+  return {
+    report,
+    counts,
+    clear(key) {
+      said.delete(key)
+    },
+    guard(kind, doing, fn) {
+      try {
+        return fn()
+      } catch (cause) {
+        report({ kind, message: `tallygate failed while ${doing}: ${nameOf(cause)}`, cause }, `${kind}:${doing}`)
+        return undefined
+      }
+    },
+  }
+}
+
+/** A `SyntaxError` of JSON.parse quotes what it could not read, which can be a prompt: only errors with a code, and the user's own, pass. */
+function mayBeShown({ kind, cause }: Problem): boolean {
+  return (
+    kind === 'callback' || cause instanceof MeterError || typeof (cause as { code?: unknown } | null)?.code === 'string'
+  )
+}
+
+function codeOf(cause: unknown): MeterErrorCode {
+  return cause instanceof MeterError ? cause.code : 'BAD_INPUT'
+}
+
+/** The class of an error, not its message: messages of SDKs and providers can quote a prompt. */
+function nameOf(cause: unknown): string {
+  if (cause instanceof MeterError) return cause.message
+  if (cause instanceof Error) {
+    const code = (cause as { code?: unknown }).code
+    return typeof code === 'string' ? `${cause.name} (${code})` : cause.name
+  }
+  return typeof cause
+}

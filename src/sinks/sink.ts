@@ -1,0 +1,41 @@
+// The contract of a sink: where batches of events go.
+
+import type { LLMEvent } from '../event.ts'
+
+/** Events that travel together. Frozen when made: a retry carries the same bytes under the same id. */
+export interface Batch {
+  readonly id: string
+  readonly events: readonly LLMEvent[]
+}
+
+/** An event that a sink will never take, with the reason for a person. */
+export interface RejectedEvent {
+  readonly eventId: string
+  readonly reason: string
+}
+
+/**
+ * What became of a batch. The whole conversation between a sink and delivery:
+ * - `delivered`: done; what the sink refused of it for good stands in `rejected`.
+ * - `retry`: later, the same batch again; not before `afterMs` where the sink says so.
+ * - `too-large`: in halves.
+ * - `rejected`: something in it can never be taken; delivery bisects to find out what.
+ * - `paused`: keep everything and wait: credentials were refused.
+ */
+export type Delivery =
+  | { readonly outcome: 'delivered'; readonly rejected?: readonly RejectedEvent[] }
+  | { readonly outcome: 'retry'; readonly error: Error; readonly afterMs?: number }
+  | { readonly outcome: 'too-large'; readonly error: Error }
+  | { readonly outcome: 'rejected'; readonly error: Error }
+  | { readonly outcome: 'paused'; readonly error: Error }
+
+/** Where events go. Made by a factory; what it opens, it opens on the first `send`. */
+export interface Sink {
+  /** Names the sink in problems and stats: `http`, `sqlite`, `memory`. */
+  readonly name: string
+  /** Takes a batch. Expected failures are values; a throw counts as `retry`. Idempotent by `eventId`. */
+  send(batch: Batch, signal: AbortSignal): Promise<Delivery>
+  /** Takes a batch without waiting, for the moment of process exit; left out where that cannot be. */
+  sendSync?(batch: Batch): Delivery
+  close?(): Promise<void>
+}

@@ -1,0 +1,87 @@
+// What a call used, in disjoint buckets: every billed unit is in exactly one of them, whatever the provider nests in what.
+
+/**
+ * The buckets. Order is the order of reports. Units are tokens but for `fee.*` (a count of occurrences).
+ * `input.text` and `output.text` are what is left after every other bucket of their direction was taken out.
+ */
+export const BUCKETS = [
+  'input.text',
+  'input.text.cache_read',
+  'input.text.cache_write',
+  'input.text.cache_write_5m',
+  'input.text.cache_write_30m',
+  'input.text.cache_write_1h',
+  'input.text.cache_write_12h',
+  'input.text.tool_use',
+  'input.audio',
+  'input.audio.cache_read',
+  'input.image',
+  'input.image.cache_read',
+  'input.video',
+  'input.video.cache_read',
+  'output.text',
+  'output.reasoning',
+  'output.audio',
+  'output.image',
+  'output.video',
+  'fee.web_search',
+] as const
+
+export type Bucket = (typeof BUCKETS)[number]
+
+/** Quantities by bucket; a bucket that holds nothing is left out. */
+export type Usage = { readonly [B in Bucket]?: number }
+
+/**
+ * How we know: `reported` by the provider in full, `partial` (what arrived before the call broke off, the rest
+ * estimated), `estimated` altogether, or `absent` (nothing is known, which is not the same as zero).
+ */
+export type UsageSource = 'reported' | 'partial' | 'estimated' | 'absent'
+
+/** Lowest and highest token counts that the true figures can have, where `usage_source` is not `reported`. */
+export interface UsageBounds {
+  readonly inputTokens: readonly [low: number, high: number]
+  readonly outputTokens: readonly [low: number, high: number]
+}
+
+const IS_INPUT = new Set<string>(BUCKETS.filter((b) => b.startsWith('input.')))
+const IS_OUTPUT = new Set<string>(BUCKETS.filter((b) => b.startsWith('output.')))
+
+/** The inclusive figures that people know, the same for every provider. */
+export interface TokenTotals {
+  /** All input, cache reads and writes and tool-use prompts included. */
+  inputTokens: number
+  /** All output, reasoning included. */
+  outputTokens: number
+  totalTokens: number
+  cachedTokens: number
+  cacheCreationTokens: number
+  reasoningTokens: number
+  audioInputTokens: number
+}
+
+export function tokenTotals(usage: Usage): TokenTotals {
+  const totals = {
+    inputTokens: 0,
+    outputTokens: 0,
+    totalTokens: 0,
+    cachedTokens: 0,
+    cacheCreationTokens: 0,
+    reasoningTokens: 0,
+    audioInputTokens: 0,
+  }
+  for (const bucket in usage) {
+    const quantity = usage[bucket as Bucket] ?? 0
+    if (IS_INPUT.has(bucket)) {
+      totals.inputTokens += quantity
+      if (bucket.endsWith('.cache_read')) totals.cachedTokens += quantity
+      else if (bucket.includes('.cache_write')) totals.cacheCreationTokens += quantity
+      if (bucket.startsWith('input.audio')) totals.audioInputTokens += quantity
+    } else if (IS_OUTPUT.has(bucket)) {
+      totals.outputTokens += quantity
+      if (bucket === 'output.reasoning') totals.reasoningTokens += quantity
+    }
+  }
+  totals.totalTokens = totals.inputTokens + totals.outputTokens
+  return totals
+}
