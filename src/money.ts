@@ -4,7 +4,7 @@
 export type PicoUsd = bigint
 
 export const PICO_PER_USD = 1_000_000_000_000n
-const PICO_PER_NANO = 1000n
+export const PICO_PER_NANO = 1000n
 
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d{1,3}))?$/i
 

@@ -74,29 +74,38 @@ export function currentPayer(): Payer {
     : { tenantId: undefined, attribution: NOBODY }
 }
 
-export function runAs<T>(tenantId: string, attribution: Attribution, fn: () => T): T {
+/** Told of what was wrong with an id or a label, in one sentence. */
+type Complain = (sentence: string) => void
+
+/** An id that cannot be one is told of, and the code runs for no tenant: the application's request goes on. */
+export function runAs<T>(tenantId: string, attribution: Attribution, fn: () => T, complain: Complain): T {
   const outer = scopes.getStore()
   const scope: Scope = {
-    payer: { tenantId: checkTenantId(tenantId) },
-    attribution: merge(outer?.attribution, checkAttribution(attribution)),
+    payer: { tenantId: cleanTenantId(tenantId, complain) },
+    attribution: merge(outer?.attribution, cleanAttribution(attribution, complain)),
   }
   return scopes.run(scope, fn)
 }
 
-export function runAttributed<T>(attribution: Attribution, fn: () => T): T {
+export function runAttributed<T>(attribution: Attribution, fn: () => T, complain: Complain): T {
   const outer = scopes.getStore()
   const scope: Scope = {
     payer: outer?.payer ?? { tenantId: undefined },
-    attribution: merge(outer?.attribution, checkAttribution(attribution)),
+    attribution: merge(outer?.attribution, cleanAttribution(attribution, complain)),
   }
   return scopes.run(scope, fn)
 }
 
-export function assignTenant(tenantId: string): void {
-  const id = checkTenantId(tenantId)
+export function assignTenant(tenantId: string, complain: Complain): void {
+  const id = cleanTenantId(tenantId, complain)
   const scope = scopes.getStore()
   if (scope) scope.payer.tenantId = id
   else scopes.enterWith({ payer: { tenantId: id }, attribution: NOBODY })
+}
+
+/** Runs `fn` in a name captured before. */
+export function resumeAs<T>({ tenantId, attribution }: Payer, fn: () => T): T {
+  return scopes.run({ payer: { tenantId }, attribution }, fn)
 }
 
 /** Runs `fn` in no tenant's name: our own HTTP must never be billed to whoever happened to trigger it. */
@@ -114,59 +123,68 @@ export const MAX_TENANT_ID_LENGTH = 256
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
 const CONTROL = /[\u0000-\u001f\u007f]/
 
-/** A tenant id is 1 to 256 characters without control characters; anything else is refused before it can reach a ledger. */
-export function checkTenantId(value: unknown): string {
-  if (typeof value !== 'string') throw new MeterError('BAD_INPUT', expected('tenantId', 'a string', value))
-  if (value === '') throw new MeterError('BAD_INPUT', expected('tenantId', 'a non-empty string', value))
-  if (value.length > MAX_TENANT_ID_LENGTH)
-    throw new MeterError('BAD_INPUT', expected('tenantId', `at most ${MAX_TENANT_ID_LENGTH} characters`, value))
-  if (CONTROL.test(value))
-    throw new MeterError('BAD_INPUT', expected('tenantId', 'a string without control characters', value))
-  return value
+/** What is wrong with a tenant id: it is 1 to 256 characters without control characters, or it would spoil a ledger. */
+export function tenantIdFault(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '') return expected('tenantId', 'a non-empty string', value)
+  if (value.length > MAX_TENANT_ID_LENGTH) return expected('tenantId', `at most ${MAX_TENANT_ID_LENGTH} characters`, value)
+  return CONTROL.test(value) ? expected('tenantId', 'a string without control characters', value) : undefined
 }
 
-export const MAX_ATTRIBUTION_LENGTH = 256
-export const MAX_TAGS = 32
+/** The id itself; throws MeterError `BAD_INPUT` in one sentence where it cannot be one. */
+export function checkTenantId(value: unknown): string {
+  const fault = tenantIdFault(value)
+  if (fault !== undefined) throw new MeterError('BAD_INPUT', fault)
+  return value as string
+}
 
-/** The attribution with only its known fields, each checked; frozen, since it is shared by every event of the scope. */
-export function checkAttribution(value: Attribution): Attribution {
-  if (typeof value !== 'object' || value === null)
-    throw new MeterError('BAD_INPUT', expected('attribution', 'an object', value))
+function cleanTenantId(value: string, complain: Complain): string | undefined {
+  const fault = tenantIdFault(value)
+  if (fault === undefined) return value
+  complain(fault)
+  return undefined
+}
+
+const MAX_ATTRIBUTION_LENGTH = 256
+const MAX_TAGS = 32
+
+/** The known fields that can be what they say; frozen, since every event of the scope shares it. */
+function cleanAttribution(value: Attribution, complain: Complain): Attribution {
+  if (typeof value !== 'object' || value === null) {
+    complain(expected('attribution', 'an object', value))
+    return NOBODY
+  }
   const clean: Record<string, unknown> = {}
   for (const field of ATTRIBUTION_FIELDS) {
-    const text = value[field]
+    const text: unknown = value[field]
     if (text === undefined || text === null) continue
-    if (typeof text !== 'string' || text === '' || text.length > MAX_ATTRIBUTION_LENGTH || CONTROL.test(text))
-      throw new MeterError(
-        'BAD_INPUT',
-        expected(field, `a string of 1 to ${MAX_ATTRIBUTION_LENGTH} characters without control characters`, text),
-      )
-    clean[field] = text
+    if (typeof text === 'string' && text !== '' && text.length <= MAX_ATTRIBUTION_LENGTH && !CONTROL.test(text)) clean[field] = text
+    else complain(expected(field, `a string of 1 to ${MAX_ATTRIBUTION_LENGTH} characters without control characters`, text))
   }
-  if (value.tags !== undefined && value.tags !== null) clean.tags = checkTags(value.tags)
+  if (value.tags !== undefined && value.tags !== null) {
+    try {
+      clean['tags'] = checkTags(value.tags)
+    } catch (error) {
+      complain((error as Error).message)
+    }
+  }
   return Object.freeze(clean)
 }
 
+/** The tags themselves; throws MeterError `BAD_INPUT` in one sentence where they are none. */
 export function checkTags(tags: unknown): Readonly<Record<string, TagValue>> {
   if (typeof tags !== 'object' || tags === null || Array.isArray(tags))
     throw new MeterError('BAD_INPUT', expected('tags', 'an object of strings, numbers and booleans', tags))
   const entries = Object.entries(tags)
   if (entries.length > MAX_TAGS)
-    throw new MeterError('BAD_INPUT', expected('tags', `at most ${MAX_TAGS} tags`, `${entries.length} tags`))
-  const clean: Record<string, TagValue> = Object.create(null)
+    throw new MeterError('BAD_INPUT', expected('tags', `at most ${MAX_TAGS} tags`, entries.length))
   for (const [name, tag] of entries) {
-    const isScalar =
-      typeof tag === 'string' || typeof tag === 'boolean' || (typeof tag === 'number' && Number.isFinite(tag))
+    const isScalar = typeof tag === 'string' || typeof tag === 'boolean' || (typeof tag === 'number' && Number.isFinite(tag))
     if (!isScalar || (typeof tag === 'string' && tag.length > MAX_ATTRIBUTION_LENGTH))
       throw new MeterError(
         'BAD_INPUT',
-        expected(
-          `tags.${name}`,
-          `a string of at most ${MAX_ATTRIBUTION_LENGTH} characters, a finite number or a boolean`,
-          tag,
-        ),
+        expected(`tags.${name.slice(0, 40)}`, `a string of at most ${MAX_ATTRIBUTION_LENGTH} characters, a finite number or a boolean`, tag),
       )
-    clean[name] = tag
   }
-  return Object.freeze({ ...clean })
+  // fromEntries defines properties, so that a tag named `__proto__` is a tag.
+  return Object.freeze(Object.fromEntries(entries) as Record<string, TagValue>)
 }

@@ -21,7 +21,7 @@ export interface ExchangeRequest {
 /** How an exchange ended. `complete`: the answer was read to its end. `stopped`: the caller left the stream early. */
 export type ExchangeEnd = 'complete' | 'stopped' | 'aborted' | 'failed' | 'unread'
 
-/** What is known of a failed attempt. Never text: only a status, an id and a short code. */
+/** What is known of one HTTP answer. Never text: only a status and an id. */
 export interface AttemptResult {
   readonly status?: number | undefined
   readonly requestId?: string | undefined
@@ -31,7 +31,7 @@ export interface AttemptResult {
 export const HIDDEN: unique symbol = Symbol('hidden')
 
 /**
- * One metered call, as seen from its waist. The waist calls these in order; none of them ever throws but `admit`.
+ * One metered call, as seen from its waist. None of these ever throws but `admit`.
  * `end` is taken once; later ends are ignored, so a waist may report every end it sees.
  */
 export interface Exchange {
@@ -40,19 +40,38 @@ export interface Exchange {
   /** The body to send; the caller's own where nothing had to be added. */
   readonly body: unknown
   /** True when the provider refused what we added to `body`, and the caller's own should be sent instead. */
-  retryWithout(status: number | undefined, message: string): boolean
-  /** A request failed and the SDK tries again. */
+  retryWithout(status: unknown, message: unknown): boolean
+  /** A request goes out: the first, or one more try of the SDK. */
+  attempt(): void
+  /** The attempt was answered with an error. */
   attemptFailed(result: AttemptResult): void
   /** The headers of the answer that counts have arrived. */
   answered(result: AttemptResult): void
+  /**
+   * The answer waits to be read, and `read` reads it on its own account without taking it from the caller.
+   * A promise that nobody awaits leaves its answer unread, billed all the same.
+   */
+  unread(read: () => Promise<void>): void
   /** One parsed server-sent event: what the caller shall get, or `HIDDEN`. */
   chunk(data: unknown): unknown
   /** The parsed JSON answer; ends the exchange. */
   answer(json: unknown): void
   /** The JSON answer as text, for SDKs that parse by themselves; ends the exchange. */
   answerText(text: string): void
+  /** An event or a body was not what its content type says. */
+  malformed(): void
   end(how: ExchangeEnd, error?: unknown): void
+  readonly hasEnded: boolean
 }
 
-/** Decides on a call: `undefined` lets it pass unmetered. Runs synchronously in the caller's context, and never throws. */
-export type Observer = (request: ExchangeRequest) => Exchange | undefined
+/** What stands behind the waists. None of its methods throws. */
+export interface Observer {
+  /** Notes in whose name the running code calls; must run before anything is awaited. */
+  capture(): unknown
+  /** Decides on a call: `undefined` lets it pass unmetered. */
+  begin(captured: unknown, request: ExchangeRequest): Exchange | undefined
+  /** Runs `fn` in the name that was captured: for SDK loops that go on in whoever's context reads them. */
+  resume<T>(captured: unknown, fn: () => T): T
+  /** The waist found something that it does not understand. */
+  problem(message: string, cause?: unknown): void
+}

@@ -50,6 +50,8 @@ export interface Route {
   /** Matches the end of a path: `/chat/completions`. */
   readonly path: RegExp
   request(body: Json, path: string, stream: boolean): RequestFacts
+  /** The top-level fields that `request` looks at, for an SDK that hands over encoded JSON; all of them when left out. */
+  readonly requestFields?: readonly string[]
   /** The body to send so that usage comes back, or `undefined` where nothing is to be added. */
   prepare?(body: Json, host: string): Json | undefined
   /** The top-level fields of the JSON answer that `read` looks at. */

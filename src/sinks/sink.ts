@@ -16,14 +16,15 @@ export interface RejectedEvent {
 
 /**
  * What became of a batch. The whole conversation between a sink and delivery:
- * - `delivered`: done; what the sink refused of it for good stands in `rejected`.
+ * - `delivered`: done; what the sink refused of it for good stands in `rejected`, and how many it held already in
+ *   `duplicates`, where it can tell.
  * - `retry`: later, the same batch again; not before `afterMs` where the sink says so.
  * - `too-large`: in halves.
  * - `rejected`: something in it can never be taken; delivery bisects to find out what.
  * - `paused`: keep everything and wait: credentials were refused.
  */
 export type Delivery =
-  | { readonly outcome: 'delivered'; readonly rejected?: readonly RejectedEvent[] }
+  | { readonly outcome: 'delivered'; readonly rejected?: readonly RejectedEvent[]; readonly duplicates?: number }
   | { readonly outcome: 'retry'; readonly error: Error; readonly afterMs?: number }
   | { readonly outcome: 'too-large'; readonly error: Error }
   | { readonly outcome: 'rejected'; readonly error: Error }

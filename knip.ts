@@ -1,0 +1,35 @@
+// Finds what nothing uses. What the package exports and runs is used by definition.
+
+import type { KnipConfig } from 'knip'
+import { entries } from './scripts/entries.mjs'
+
+const { library, commands } = entries()
+
+export default {
+  ignoreWorkspaces: ['tools/node', 'test/apps/*'],
+  workspaces: {
+    '.': {
+      entry: [
+        ...[...library, ...commands].map(({ source }) => `${source}!`),
+        'scripts/*.mjs',
+        'test/**/*.test.ts',
+        'test/compat/*.mjs',
+        'test/types/*.test-d.ts',
+        'bench/*.bench.ts',
+        'examples/**/*.ts',
+      ],
+      project: [
+        'src/**/*.ts!',
+        'scripts/*.mjs',
+        'test/**/*.ts',
+        'test/compat/*.mjs',
+        'bench/**/*.ts',
+        'examples/**/*.ts',
+      ],
+    },
+  },
+  // A type that an exported function speaks of is exported with it.
+  ignoreExportsUsedInFile: { interface: true, type: true },
+  // Started by scripts/check-package.mjs, by their files.
+  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+} satisfies KnipConfig

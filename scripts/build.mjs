@@ -1,0 +1,47 @@
+// @ts-check
+// Builds `dist`; with `--if-stale` only when a source is newer than what was built.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { entries, root } from './entries.mjs'
+
+const INPUTS = ['src', 'package.json', 'tsup.config.ts', 'tsconfig.json']
+
+export function build() {
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  const require = createRequire(import.meta.url)
+  const tsup = join(require.resolve('tsup/package.json'), '../dist/cli-default.js')
+  const { status } = spawnSync(process.execPath, [tsup, '--silent'], { cwd: root, stdio: 'inherit' })
+  if (status !== 0) throw new Error('The build failed: see above.')
+}
+
+export function buildIfStale() {
+  if (isStale()) build()
+}
+
+export function isStale() {
+  const { library, commands } = entries()
+  const built = [...library, ...commands].flatMap(({ outputs }) => outputs).map((file) => join(root, file))
+  if (!built.every((file) => existsSync(file))) return true
+  const oldest = Math.min(...built.map((file) => statSync(file).mtimeMs))
+  return INPUTS.some((input) => newest(join(root, input)) > oldest)
+}
+
+/** @param {string} path @returns {number} A folder is as new as what it holds, and as its last addition or removal. */
+function newest(path) {
+  const stat = statSync(path)
+  if (!stat.isDirectory()) return stat.mtimeMs
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    if (process.argv.includes('--if-stale')) buildIfStale()
+    else build()
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,103 @@
+// What `sampleRate` leaves out: summed into one event for each kind of call, so that totals stay exact.
+
+import { eventId, type LLMEvent } from '../event.ts'
+import { formatUsd, type PicoUsd, parseUsd } from '../money.ts'
+import type { Bucket } from '../usage.ts'
+
+/** A roll-up event holds these of the calls it stands for; all of them are the same. */
+const SAME = [
+  'tenantId',
+  'userId',
+  'sessionId',
+  'feature',
+  'team',
+  'project',
+  'costCenter',
+  'appName',
+  'environment',
+  'provider',
+  'host',
+  'model',
+  'endpoint',
+  'serviceTier',
+  'usageSource',
+  'costSource',
+  'priceVersion',
+  'error',
+] as const satisfies (keyof LLMEvent)[]
+
+const SUMMED = [
+  'inputTokens',
+  'outputTokens',
+  'totalTokens',
+  'cachedTokens',
+  'cacheCreationTokens',
+  'reasoningTokens',
+  'audioInputTokens',
+  'durationMs',
+] as const satisfies (keyof LLMEvent)[]
+
+interface Sum {
+  readonly first: LLMEvent
+  calls: number
+  cost: PicoUsd | undefined
+  readonly usage: Map<Bucket, number>
+  readonly numbers: Map<(typeof SUMMED)[number], number>
+}
+
+export interface RollUp {
+  add(event: LLMEvent): void
+  /** Emits what there is, one event for each kind and hour, and starts anew. */
+  drain(): void
+}
+
+export interface RollUpOptions {
+  /** The longest that a call waits in a sum. */
+  readonly intervalMs: number
+  readonly emit: (event: LLMEvent) => void
+}
+
+export function createRollUp({ intervalMs, emit }: RollUpOptions): RollUp {
+  let sums = new Map<string, Sum>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  function drain(): void {
+    clearTimeout(timer)
+    timer = undefined
+    const drained = sums
+    sums = new Map()
+    for (const sum of drained.values()) emit(eventOf(sum))
+  }
+
+  return {
+    drain,
+    add(event) {
+      timer ??= setTimeout(drain, intervalMs).unref()
+      // The hour keeps a roll-up inside the day, and inside every limit window, that its calls were made in.
+      const key = JSON.stringify([event.timestamp.slice(0, 13), ...SAME.map((field) => event[field] ?? null)])
+      let sum = sums.get(key)
+      if (!sum) sums.set(key, (sum = { first: event, calls: 0, cost: undefined, usage: new Map(), numbers: new Map() }))
+      sum.calls += event.calls ?? 1
+      if (event.costUsd !== undefined) sum.cost = (sum.cost ?? 0n) + (parseUsd(event.costUsd) ?? 0n)
+      for (const bucket in event.usage)
+        sum.usage.set(bucket as Bucket, (sum.usage.get(bucket as Bucket) ?? 0) + (event.usage[bucket as Bucket] ?? 0))
+      for (const field of SUMMED) {
+        const value = event[field]
+        if (value !== undefined) sum.numbers.set(field, (sum.numbers.get(field) ?? 0) + value)
+      }
+    },
+  }
+}
+
+function eventOf({ first, calls, cost, usage, numbers }: Sum): LLMEvent {
+  const same = Object.fromEntries(SAME.flatMap((field) => (first[field] === undefined ? [] : [[field, first[field]]])))
+  return Object.freeze({
+    eventId: eventId(Date.now()),
+    timestamp: first.timestamp,
+    ...same,
+    ...(usage.size > 0 && { usage: Object.fromEntries(usage) }),
+    ...Object.fromEntries(numbers),
+    ...(cost !== undefined && { costUsd: formatUsd(cost) }),
+    calls,
+  }) as unknown as LLMEvent
+}

@@ -1,0 +1,57 @@
+// What a call may cost, before it is made: from its request, the price book, and what such calls came to before.
+
+import type { Estimate } from './limits/limiter.ts'
+import type { PriceBook } from './pricing/price.ts'
+import { likelyTokens, mostTokens } from './providers/estimate.ts'
+import type { RequestFacts } from './providers/provider.ts'
+
+/** Output of a call of a kind never seen before that sets no cap. */
+const FIRST_GUESS_TOKENS = 1000
+/** The longest output that a model without a known maximum is taken to give. */
+const LONGEST_OUTPUT_TOKENS = 128_000
+const KINDS_REMEMBERED = 10_000
+
+/** What calls of a kind (model and endpoint) came to, as a moving average of their output. */
+export interface Experience {
+  learn(kind: string, outputTokens: number): void
+  outputOf(kind: string): number
+}
+
+export function createExperience(): Experience {
+  const averages = new Map<string, number>()
+  return {
+    learn(kind, outputTokens) {
+      const average = averages.get(kind)
+      if (average === undefined && averages.size >= KINDS_REMEMBERED) averages.clear()
+      averages.set(kind, average === undefined ? outputTokens : average + (outputTokens - average) / 8)
+    },
+    outputOf: (kind) => Math.ceil(averages.get(kind) ?? FIRST_GUESS_TOKENS),
+  }
+}
+
+export interface EstimateInput {
+  readonly provider: string
+  readonly facts: RequestFacts
+  readonly kind: string
+  readonly at: number
+  readonly prompt: () => Iterable<string>
+}
+
+/** `undefined` when the model has no known price: then nothing can be held for the call. */
+export function estimateCost(book: PriceBook, experience: Experience, input: EstimateInput): Estimate | undefined {
+  const { provider, facts, at, kind } = input
+  const tier = facts.metadata?.['service_tier']
+  const query = { provider, model: facts.model, at }
+  const tiered = typeof tier === 'string' ? { ...query, serviceTier: tier } : query
+  const most = facts.maxOutputTokens ?? book.maxOutputTokens(query) ?? LONGEST_OUTPUT_TOKENS
+  const likely = facts.maxOutputTokens ?? experience.outputOf(kind)
+  // A tier that is asked for need not be the one that is answered, nor one that has a row.
+  const inputMost = mostTokens(input.prompt())
+  const ceiling =
+    book.ceiling({ inputTokens: inputMost, outputTokens: most }, tiered) ??
+    book.ceiling({ inputTokens: inputMost, outputTokens: most }, query)
+  const usage = { 'input.text': likelyTokens(input.prompt()), 'output.text': likely }
+  const expected = (book.price(usage, tiered) ?? book.price(usage, query))?.pico
+  if (ceiling === undefined || expected === undefined) return undefined
+  return { ceiling, expected: expected < ceiling ? expected : ceiling }
+}

@@ -1,0 +1,41 @@
+// The list of providers, and the way from a host and a path to a route.
+
+import { anthropic } from './anthropic.ts'
+import { google } from './google.ts'
+import { openai } from './openai.ts'
+import type { Provider, Route } from './provider.ts'
+
+/** Every wire we read. Adding one is a file and a line here. */
+export const PROVIDERS: readonly Provider[] = [openai, anthropic, google]
+
+export interface Found {
+  /** `openai`, ..., or the host's own name where it is not known. */
+  readonly provider: string
+  readonly route: Route
+}
+
+/** Finds routes. `hosts` says what an application's own hosts are: a gateway, a proxy, an emulator. */
+export function createRouting(hosts: Readonly<Record<string, string>> = {}) {
+  const found = new Map<string, Found | null>()
+
+  function find(sdk: Provider['sdk'], method: string, host: string, path: string): Found | null {
+    if (method !== 'post') return null
+    const name = hosts[host] ?? PROVIDERS.find((known) => known.hosts.test(host))?.name ?? host
+    // A host that is not known speaks the wire of the SDK that dials it.
+    const wire = PROVIDERS.find((known) => known.name === name && known.sdk === sdk) ?? PROVIDERS.find((known) => known.sdk === sdk)
+    const route = wire?.routes.find((known) => known.path.test(path))
+    return route ? { provider: name, route } : null
+  }
+
+  /** The route of a request, or `null` when it is not billable. Remembered: the same few come again and again. */
+  return (sdk: Provider['sdk'], method: string, host: string, path: string): Found | null => {
+    const key = `${sdk} ${method} ${host} ${path}`
+    let route = found.get(key)
+    if (route === undefined) {
+      route = find(sdk, method, host, path)
+      if (found.size >= 1000) found.clear()
+      found.set(key, route)
+    }
+    return route
+  }
+}

@@ -1,0 +1,28 @@
+// The text of a request, for estimates and ceilings: walked, never copied or kept.
+
+/** Not text that is counted as text: media by reference or in base64, and identifiers. */
+const NOT_TEXT = new Set(['url', 'data', 'file_data', 'image_url', 'fileUri', 'file_uri', 'id', 'type', 'role', 'model', 'signature', 'encrypted_content'])
+const MAX_DEPTH = 40
+
+/** Every string in `values`, however deep; JSON schemas of tools included, since they are input too. */
+export function* texts(...values: unknown[]): Generator<string> {
+  for (const value of values) yield* walk(value, 0)
+}
+
+function* walk(value: unknown, depth: number): Generator<string> {
+  if (typeof value === 'string') {
+    if (value !== '') yield value
+    return
+  }
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return
+  if (Array.isArray(value)) {
+    for (const item of value) yield* walk(item, depth + 1)
+    return
+  }
+  for (const key in value) {
+    if (NOT_TEXT.has(key)) continue
+    // The names of a schema's properties are sent, and counted, like its values.
+    if (depth > 2) yield key
+    yield* walk((value as Record<string, unknown>)[key], depth + 1)
+  }
+}

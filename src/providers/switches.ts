@@ -1,0 +1,21 @@
+// What a request sets, as numbers and switches for an event's metadata.
+
+import type { TagValue } from '../event.ts'
+import { codeOf } from './counts.ts'
+import type { Json } from './provider.ts'
+
+/** Numbers, booleans and the short words of known switches: never a text of the caller's. */
+export function switches(body: Json, names: readonly string[], lists: readonly string[]): Record<string, TagValue> | undefined {
+  let found: Record<string, TagValue> | undefined
+  for (const name of names) {
+    const value = body[name]
+    if (value === undefined || value === null) continue
+    if (typeof value === 'number' || typeof value === 'boolean' || codeOf(value) !== undefined)
+      (found ??= {})[name] = value as TagValue
+  }
+  for (const name of lists) {
+    const value = body[name]
+    if (Array.isArray(value)) (found ??= {})[`${name}_count`] = value.length
+  }
+  return found
+}

@@ -1,0 +1,68 @@
+// Limits over HTTP: what a tenant may spend, and what it has spent in the current window.
+
+import { expected, type LimitWindow, MeterError } from '../errors.ts'
+import { LIMIT_WINDOWS, windowEnd, windowStart } from '../limits/window.ts'
+import { formatUsd, parseUsd } from '../money.ts'
+import type { Ledger, StoredLimit } from '../sinks/ledger.ts'
+import { tenantIdFault } from '../tenant.ts'
+import { answer } from './answer.ts'
+
+/** The tenant of a path's last segment. Throws a `MeterError` for none. */
+export function tenantOf(segment: string): string {
+  let tenantId: string
+  try {
+    tenantId = decodeURIComponent(segment)
+  } catch {
+    throw new MeterError('BAD_INPUT', 'Expected the tenant to be percent-encoded UTF-8.')
+  }
+  const fault = tenantIdFault(tenantId)
+  if (fault !== undefined) throw new MeterError('BAD_INPUT', fault)
+  return tenantId
+}
+
+export async function readLimits(ledger: Ledger, tenantId: string, now: number): Promise<Response> {
+  const limits = (await ledger.limits()).filter((limit) => limit.tenantId === tenantId)
+  const shown = limits.map(async ({ window, limit, mode }) => {
+    const end = windowEnd(window, now)
+    return {
+      window,
+      limit_usd: formatUsd(limit),
+      spent_usd: formatUsd(await ledger.spent(tenantId, windowStart(window, now))),
+      resets_at: end === undefined ? null : new Date(end).toISOString(),
+      mode,
+    }
+  })
+  return answer(200, { tenant_id: tenantId, limits: await Promise.all(shown) })
+}
+
+export async function writeLimit(ledger: Ledger, tenantId: string, body: unknown, now: number): Promise<Response> {
+  await ledger.putLimit({ tenantId, ...limitOf(body) })
+  return readLimits(ledger, tenantId, now)
+}
+
+export async function dropLimit(ledger: Ledger, tenantId: string, per: string | null, now: number): Promise<Response> {
+  await ledger.removeLimit(tenantId, windowOf(per ?? 'month'))
+  return readLimits(ledger, tenantId, now)
+}
+
+const MODES: readonly unknown[] = ['expected', 'hard'] satisfies StoredLimit['mode'][]
+
+function limitOf(body: unknown): Omit<StoredLimit, 'tenantId'> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new MeterError('BAD_INPUT', expected('body', 'an object with `usd` and `per`', body))
+  const { usd, per = 'month', mode = 'expected' } = body as Record<string, unknown>
+  const limit = typeof usd === 'string' || typeof usd === 'number' ? parseUsd(usd) : undefined
+  if (limit === undefined || limit < 0n)
+    throw new MeterError(
+      'BAD_INPUT',
+      expected('usd', 'dollars of 0 or more, to at most 12 digits behind the point', usd),
+    )
+  const window = windowOf(per)
+  if (!MODES.includes(mode)) throw new MeterError('BAD_INPUT', expected('mode', `one of ${MODES.join(', ')}`, mode))
+  return { limit, window, mode: mode as StoredLimit['mode'] }
+}
+
+function windowOf(per: unknown): LimitWindow {
+  if (LIMIT_WINDOWS.includes(per as LimitWindow)) return per as LimitWindow
+  throw new MeterError('BAD_INPUT', expected('per', `one of ${LIMIT_WINDOWS.join(', ')}`, per))
+}

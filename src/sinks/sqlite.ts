@@ -1,0 +1,173 @@
+// The embedded ledger: one SQLite file that several processes of a machine can write at once.
+
+import { statSync } from 'node:fs'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { LimitWindow } from '../errors.ts'
+import { MeterError } from '../errors.ts'
+import type { LLMEvent } from '../event.ts'
+import { EVENT_COLUMNS, fromRow, toRow } from './columns.ts'
+import type { Ledger, StoredLimit, TotalsQuery } from './ledger.ts'
+import type { Batch, Delivery, RejectedEvent } from './sink.ts'
+import { IN_MEMORY, isRowFault, ledgerFault, openLedger } from './sqlite/open.ts'
+import { filter, halves, sumOf, toTotalsRow, totalsStatement } from './sqlite/totals.ts'
+
+export interface SqliteLedgerOptions {
+  /** The file; its folder is made when the first event comes. `:memory:` for one that lives as long as the process. */
+  readonly path: string
+  /** For reports: a file that is not there is an error, and nothing is written. */
+  readonly readOnly?: boolean | undefined
+}
+
+export interface EventsQuery extends Pick<TotalsQuery, 'since' | 'until' | 'tenantId'> {
+  /** At most this many, the newest first; 1000. */
+  readonly limit?: number
+}
+
+export interface SqliteLedger extends Ledger {
+  /** The events themselves, newest first. */
+  events(query?: EventsQuery): Promise<LLMEvent[]>
+  sendSync(batch: Batch): Delivery
+  close(): Promise<void>
+}
+
+const NAMES = EVENT_COLUMNS.map(({ name }) => name).join(', ')
+// Not INSERT OR IGNORE, which passes over a missing value as well and would call the event a duplicate.
+const INSERT = `INSERT INTO events (${NAMES}) VALUES (${EVENT_COLUMNS.map(() => '?').join(', ')})
+  ON CONFLICT (event_id) DO NOTHING`
+
+/**
+ * @example
+ * const ledger = sqliteLedger({ path: '.tallygate/ledger.db' })
+ * const meter = new Meter({ sinks: [ledger] })
+ * await ledger.totals({ by: ['tenant', 'model'] })
+ */
+export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): SqliteLedger {
+  let open: { db: DatabaseSync; insert: StatementSync | undefined; inode: number } | undefined
+
+  function database(): DatabaseSync {
+    // A file that was deleted or replaced under us would take every further event into the void.
+    if (open !== undefined && open.inode !== inodeOf(path)) shut()
+    if (open === undefined) {
+      const db = openLedger(path, readOnly)
+      open = { db, insert: undefined, inode: inodeOf(path) }
+    }
+    return open.db
+  }
+
+  function shut(): void {
+    const closing = open
+    open = undefined
+    closing?.db.close()
+  }
+
+  function write(batch: Batch): Delivery {
+    if (batch.events.length === 0) return { outcome: 'delivered' }
+    try {
+      const db = database()
+      const insert = (open!.insert ??= db.prepare(INSERT))
+      // IMMEDIATE: a transaction that begins by reading and then writes fails with BUSY_SNAPSHOT, without waiting.
+      db.exec('BEGIN IMMEDIATE')
+      const rejected: RejectedEvent[] = []
+      let duplicates = 0
+      for (const event of batch.events) {
+        try {
+          if (Number(insert.run(...toRow(event)).changes) === 0) duplicates++
+        } catch (cause) {
+          if (!isRowFault(cause)) throw cause
+          const reason = cause instanceof MeterError ? cause.message : 'a value does not fit its column'
+          rejected.push({ eventId: event.eventId, reason })
+        }
+      }
+      db.exec('COMMIT')
+      return { outcome: 'delivered', duplicates, ...(rejected.length > 0 ? { rejected } : {}) }
+    } catch (cause) {
+      return failure(cause)
+    }
+  }
+
+  function failure(cause: unknown): Delivery {
+    const { error, isPassing } = ledgerFault(cause, path)
+    try {
+      if (open?.db.isTransaction) open.db.exec('ROLLBACK')
+      if (!isPassing) shut()
+    } catch {
+      // The connection is as broken as the error says; the next batch opens a new one.
+      open = undefined
+    }
+    return { outcome: isPassing ? 'retry' : 'paused', error }
+  }
+
+  /** Runs a query; what goes wrong is a `MeterError` of one sentence. */
+  function ask<T>(query: (db: DatabaseSync) => T): T {
+    try {
+      return query(database())
+    } catch (cause) {
+      if (cause instanceof MeterError) throw cause
+      throw ledgerFault(cause, path).error
+    }
+  }
+
+  return {
+    name: 'sqlite',
+    send: async (batch) => write(batch),
+    sendSync: write,
+    async totals(query) {
+      const { sql, values } = totalsStatement(query)
+      const rows = ask((db) => reading(db, sql).all(values))
+      return rows.map((row) => toTotalsRow(row, query.by.length))
+    },
+    async spent(tenantId, since) {
+      const { where, values } = filter({ tenantId, since })
+      return ask((db) =>
+        sumOf(reading(db, `SELECT ${halves('cost_pico', 'cost')} FROM events${where}`).get(values), 'cost'),
+      )
+    },
+    async events(query = {}) {
+      const { where, values } = filter(query)
+      const sql = `SELECT ${NAMES} FROM events${where} ORDER BY at DESC, event_id DESC LIMIT :limit`
+      return ask((db) =>
+        reading(db, sql)
+          .all({ ...values, limit: query.limit ?? 1000 })
+          .map(fromRow),
+      )
+    },
+    async limits() {
+      const rows = ask((db) => db.prepare('SELECT * FROM limits ORDER BY tenant_id, "window"').all())
+      return rows.map(toStoredLimit)
+    },
+    async putLimit({ tenantId, window, limit, mode }) {
+      ask((db) =>
+        db
+          .prepare('INSERT OR REPLACE INTO limits (tenant_id, "window", limit_pico, mode) VALUES (?, ?, ?, ?)')
+          .run(tenantId, window, String(limit), mode),
+      )
+    },
+    async removeLimit(tenantId, window) {
+      ask((db) => db.prepare('DELETE FROM limits WHERE tenant_id = ? AND "window" = ?').run(tenantId, window))
+    },
+    async close() {
+      shut()
+    },
+  }
+}
+
+/** Integers as `bigint`: a sum of pico-dollars is soon beyond what a `number` holds exactly. */
+function reading(db: DatabaseSync, sql: string): StatementSync {
+  const statement = db.prepare(sql)
+  statement.setReadBigInts(true)
+  return statement
+}
+
+function toStoredLimit(row: Readonly<Record<string, unknown>>): StoredLimit {
+  return {
+    tenantId: row.tenant_id as string,
+    window: row.window as LimitWindow,
+    limit: BigInt(row.limit_pico as string),
+    mode: row.mode as StoredLimit['mode'],
+  }
+}
+
+function inodeOf(path: string): number {
+  if (path === IN_MEMORY) return 0
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? -1
+}

@@ -1,0 +1,98 @@
+// The tables of the SQLite ledger. A step that was released is never edited: a change is a further step.
+
+import type { DatabaseSync } from 'node:sqlite'
+
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE events (
+    event_id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    tenant_id TEXT,
+    user_id TEXT,
+    session_id TEXT,
+    feature TEXT,
+    team TEXT,
+    project TEXT,
+    cost_center TEXT,
+    tags TEXT,
+    app_name TEXT,
+    environment TEXT,
+    provider TEXT NOT NULL,
+    host TEXT,
+    model TEXT NOT NULL,
+    model_requested TEXT,
+    endpoint TEXT NOT NULL,
+    upstream_provider TEXT,
+    service_tier TEXT,
+    stream INTEGER,
+    usage TEXT,
+    usage_source TEXT NOT NULL,
+    usage_bounds TEXT,
+    usage_flags TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    total_tokens INTEGER,
+    cached_tokens INTEGER,
+    cache_creation_tokens INTEGER,
+    reasoning_tokens INTEGER,
+    audio_input_tokens INTEGER,
+    cache_miss_tokens INTEGER,
+    input_text_tokens INTEGER,
+    cached_input_text_tokens INTEGER,
+    input_image_tokens INTEGER,
+    cached_input_image_tokens INTEGER,
+    output_image_tokens INTEGER,
+    image_count INTEGER,
+    character_count INTEGER,
+    duration_seconds REAL,
+    duration_unavailable INTEGER,
+    input_tokens_details TEXT,
+    cost_pico INTEGER,
+    cost_source TEXT,
+    cost_lines TEXT,
+    price_version TEXT,
+    duration_ms REAL,
+    time_to_first_token_ms REAL,
+    request_id TEXT,
+    response_id TEXT,
+    operation_id TEXT,
+    attempts TEXT,
+    error TEXT,
+    metadata TEXT,
+    calls INTEGER
+  ) STRICT;
+  -- Holds the cost too: what a tenant has spent is read from the index alone.
+  CREATE INDEX events_by_tenant ON events (tenant_id, at, cost_pico);
+  CREATE INDEX events_by_time ON events (at);
+  -- A limit as text: it may be more than 64 bits of pico-dollars hold.
+  CREATE TABLE limits (
+    tenant_id TEXT NOT NULL,
+    "window" TEXT NOT NULL,
+    limit_pico TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, "window")
+  ) STRICT, WITHOUT ROWID;`,
+]
+
+/** 0 when the file holds no ledger yet. A table rather than `user_version`: the file may have other tenants than us. */
+export function versionOf(db: DatabaseSync): number {
+  const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'ledger_version'`).get()
+  if (table === undefined) return 0
+  return Number(db.prepare('SELECT max(version) AS version FROM ledger_version').get()?.version ?? 0)
+}
+
+/** Brings the tables to the newest version. Two processes may come at once: the second finds nothing left to do. */
+export function migrate(db: DatabaseSync): void {
+  if (versionOf(db) >= MIGRATIONS.length) return
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    db.exec('CREATE TABLE IF NOT EXISTS ledger_version (version INTEGER PRIMARY KEY) STRICT')
+    for (let version = versionOf(db); version < MIGRATIONS.length; version++) {
+      db.exec(MIGRATIONS[version]!)
+      db.prepare('INSERT INTO ledger_version (version) VALUES (?)').run(version + 1)
+    }
+    db.exec('COMMIT')
+  } catch (cause) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw cause
+  }
+}

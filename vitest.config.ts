@@ -1,0 +1,34 @@
+// Two projects: tests of the sources need no build; tests of the package as a user has it build it first.
+
+import { defineConfig } from 'vitest/config'
+import CountsReporter from './test/support/reporter.ts'
+
+const PACKAGE_TESTS = ['test/journey/**/*.test.ts', 'test/package/**/*.test.ts']
+const ELSEWHERE = ['**/node_modules/**', 'test/apps/**', 'test/compat/**']
+
+export default defineConfig({
+  test: {
+    reporters: ['default', new CountsReporter()],
+    // vitest leaves one core to itself, which on a machine with two halves the tests.
+    maxWorkers: '100%',
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'source', include: ['test/**/*.test.ts'], exclude: [...ELSEWHERE, ...PACKAGE_TESTS] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          include: PACKAGE_TESTS,
+          exclude: ELSEWHERE,
+          globalSetup: 'test/support/global-setup.ts',
+          // Loaded by Node itself, so that there is one copy of it, as in an application.
+          server: { deps: { external: [/\/dist\//] } },
+        },
+      },
+    ],
+  },
+})
