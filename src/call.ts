@@ -1,137 +1,54 @@
 // One metered exchange, from the request in the waist to the event on its way out, in the order in which it happens.
 
 import { MissingTenantError } from './errors.ts'
-import { createExperience, type Experience, estimateCost } from './estimate.ts'
+import { type Experience, estimateCost } from './estimate.ts'
 import type { Attempt, LLMEvent } from './event.ts'
-import type { Hold, Limiter } from './limits/limiter.ts'
 import type { Account } from './limits/limit-store.ts'
+import type { Hold, Limiter } from './limits/limiter.ts'
+import { fillUsage } from './missing-usage.ts'
 import type { PicoUsd } from './money.ts'
-import {
-  type AttemptResult,
-  type Exchange,
-  type ExchangeEnd,
-  type ExchangeRequest,
-  HIDDEN,
-  type Observer,
-} from './patch/exchange.ts'
+import { attemptOf, errorCode, errorName, isRefusal, STREAM_ENDS, statusOf } from './outcome.ts'
+import { type AttemptResult, type Exchange, type ExchangeEnd, type ExchangeRequest, HIDDEN } from './patch/exchange.ts'
 import type { PriceBook } from './pricing/price.ts'
 import type { ProblemReporter } from './problems.ts'
-import { codeOf, isObject } from './providers/counts.ts'
-import { estimateTokens } from './providers/estimate.ts'
-import type { createRouting, Found } from './providers/index.ts'
+import { isObject } from './providers/counts.ts'
+import type { Found } from './providers/index.ts'
 import { HIDE, type Json, type Reading, type RequestFacts, type StreamReader } from './providers/provider.ts'
 import { topLevelFields } from './providers/top-level.ts'
 import { type FinishedCall, recordOf } from './record.ts'
-import { currentPayer, type Payer, resumeAs } from './tenant.ts'
-import { type Bucket, tokenTotals, type Usage, type UsageBounds, type UsageSource } from './usage.ts'
+import type { Payer } from './tenant.ts'
+import type { UsageSource } from './usage.ts'
 
 /** What a call needs of the rest of the meter. */
-export interface CallSetup {
-  readonly find: ReturnType<typeof createRouting>
+export interface CallContext {
   readonly prices: { readonly book: PriceBook | undefined; load(): Promise<PriceBook> }
   readonly limiter: Limiter
   readonly problems: ProblemReporter
+  readonly experience: Experience
   readonly onMissingTenant: 'record' | 'warn' | 'throw'
   readonly appName: string | undefined
   readonly environment: string | undefined
-  /** A call has begun. */
-  started(): void
-  /** The call was refused; nothing was sent. */
-  refused(): void
-  /** A call used something that has no price. */
-  unpriced(provider: string, model: string): void
-  /** Takes the event of a finished call; what follows is no longer on the caller's path. */
-  record(event: LLMEvent, cost: PicoUsd | undefined): void
-  readonly now: () => number
-}
-
-/** The calls of one meter. */
-export interface Calls {
-  readonly observer: Observer
-  /** Calls that have begun and not ended. */
-  readonly openCount: number
-  /** Work that `settled` waits for. */
-  pending(work: Promise<unknown>): void
-  /** Resolves when every call that has ended so far has its event. */
-  settled(): Promise<void>
-  /** Ends what is still open: answers that nobody read are read, streams that nobody finishes are estimated. */
-  endAll(): Promise<void>
-}
-
-/** An answer that is still unread after this time is read on our own account. */
-const UNREAD_AFTER_MS = 1000
-
-export function createCalls(setup: CallSetup): Calls {
-  const shared: Shared = {
-    ...setup,
-    prices: setup.prices,
-    experience: createExperience(),
-    refusers: new Set(),
-    open: new Set(),
-    pending: new Set(),
-    unread: new Map(),
-    sweep: undefined,
-  }
-  return {
-    observer: {
-      capture: currentPayer,
-      begin: (payer, request) =>
-        setup.problems.guard('internal', 'looking at a request', () => beginCall(shared, payer as Payer, request)),
-      resume: (payer, fn) => resumeAs(payer as Payer, fn),
-      problem: (message, cause) => setup.problems.report({ kind: 'patch', message, cause }, `patch:${message}`),
-    },
-    get openCount() {
-      return shared.open.size
-    },
-    pending: (work) => keep(shared, work),
-    settled,
-    async endAll() {
-      clearTimeout(shared.sweep)
-      shared.sweep = undefined
-      await Promise.allSettled([...shared.unread.values()].map((read) => read()))
-      for (const call of shared.open) call.end('unread')
-      await settled()
-    },
-  }
-
-  async function settled(): Promise<void> {
-    while (shared.pending.size > 0) await Promise.allSettled(shared.pending)
-  }
-}
-
-function keep({ pending, problems }: Shared, work: Promise<unknown>): void {
-  const kept = work
-    .catch((cause: unknown) => problems.report({ kind: 'internal', message: 'A call could not be recorded in full.', cause }, 'internal:pending'))
-    // `raiseOnError` made the report throw, and there is no caller left to throw it at.
-    .catch(() => undefined)
-    .finally(() => pending.delete(kept))
-  pending.add(kept)
-}
-
-interface Shared extends CallSetup {
-  readonly experience: Experience
   /** Hosts that refused what we add to a request. */
   readonly refusers: Set<string>
-  readonly open: Set<Call>
-  readonly pending: Set<Promise<unknown>>
-  readonly unread: Map<Call, () => Promise<void>>
-  sweep: ReturnType<typeof setTimeout> | undefined
+  readonly now: () => number
+  /** The call was refused; nothing was sent. */
+  refused(): void
+  /** The call used something that has no price. */
+  unpriced(provider: string, model: string): void
+  /** The answer waits to be read; `read` reads it for us. */
+  unread(call: Call, read: () => Promise<void>): void
+  ended(call: Call): void
+  /** Work that goes on after the call has ended. */
+  keep(work: Promise<unknown>): void
+  /** Takes the event of a finished call; what follows is no longer on the caller's path. */
+  record(event: LLMEvent, cost: PicoUsd | undefined): void
 }
 
-// 1 and 2: the tenant was captured in the caller's own turn; the route decides whether the call is billable at all.
-function beginCall(shared: Shared, payer: Payer, request: ExchangeRequest): Exchange | undefined {
-  const found = shared.find(request.sdk, request.method, request.host, request.path)
-  if (!found) return undefined
-  const call = new Call(shared, payer, request, found)
-  shared.open.add(call)
-  shared.started()
-  return call
-}
-
-class Call implements Exchange {
+/** One call. The waist tells it what happens; the route reads it; it ends once, in one event. */
+export class Call implements Exchange {
   readonly body: unknown
   hasEnded = false
-  readonly #shared: Shared
+  readonly #context: CallContext
   readonly #payer: Payer
   readonly #request: ExchangeRequest
   readonly #found: Found
@@ -146,17 +63,17 @@ class Call implements Exchange {
   #answer: AttemptResult | undefined
   #isMalformed = false
 
-  constructor(shared: Shared, payer: Payer, request: ExchangeRequest, found: Found) {
-    this.#shared = shared
+  constructor(context: CallContext, payer: Payer, request: ExchangeRequest, found: Found) {
+    this.#context = context
     this.#payer = payer
     this.#request = request
     this.#found = found
-    this.#at = shared.now()
+    this.#at = context.now()
     const { route } = found
     const fields = requestFields(request.body, route.requestFields)
     this.#facts = route.request(fields, request.path, request.stream)
     // 5: ask for what the provider would not send of itself; the caller's object stays as it is.
-    const mayAsk = request.stream && isObject(request.body) && !shared.refusers.has(request.host)
+    const mayAsk = request.stream && isObject(request.body) && !context.refusers.has(request.host)
     const prepared = mayAsk ? route.prepare?.(fields, request.host) : undefined
     this.body = prepared ?? request.body
     if (request.stream) this.#reader = route.readStream?.(prepared !== undefined)
@@ -167,10 +84,10 @@ class Call implements Exchange {
     const { tenantId } = this.#payer
     if (tenantId === undefined) return this.#admitNobody()
     try {
-      const accounts = this.#shared.limiter.accounts(tenantId, this.#at)
+      const accounts = this.#context.limiter.accounts(tenantId, this.#at)
       if (accounts instanceof Promise) return this.#admitLater(accounts)
       if (accounts.length === 0) return undefined
-      const { book } = this.#shared.prices
+      const { book } = this.#context.prices
       if (!book) return this.#admitLater(accounts)
       const held = this.#reserve(accounts, book)
       return held instanceof Promise ? held.catch((error: unknown) => this.#refuse(error)) : undefined
@@ -182,14 +99,14 @@ class Call implements Exchange {
   async #admitLater(accounts: readonly Account[] | Promise<readonly Account[]>): Promise<void> {
     try {
       const known = await accounts
-      if (known.length > 0) await this.#reserve(known, await this.#shared.prices.load())
+      if (known.length > 0) await this.#reserve(known, await this.#context.prices.load())
     } catch (error) {
       this.#refuse(error)
     }
   }
 
   #admitNobody(): void {
-    const { onMissingTenant, problems } = this.#shared
+    const { onMissingTenant, problems } = this.#context
     if (onMissingTenant === 'throw') this.#refuse(new MissingTenantError())
     if (onMissingTenant === 'warn')
       problems.report(
@@ -204,7 +121,7 @@ class Call implements Exchange {
 
   #reserve(accounts: readonly Account[], book: PriceBook): void | Promise<void> {
     const { provider } = this.#found
-    const estimate = estimateCost(book, this.#shared.experience, {
+    const estimate = estimateCost(book, this.#context.experience, {
       provider,
       facts: this.#facts,
       kind: this.#kind(),
@@ -213,28 +130,31 @@ class Call implements Exchange {
     })
     // A model without a price can hold nothing; its call is recorded, counted and reported as unpriced when it ends.
     if (!estimate) return undefined
-    const hold = this.#shared.limiter.reserve(accounts, estimate, this.#at)
+    const hold = this.#context.limiter.reserve(accounts, estimate, this.#at)
     if (!(hold instanceof Promise)) {
       this.#hold = hold
       return undefined
     }
     return hold.then((taken) => {
       // The caller may have given up while the store was asked.
-      if (this.hasEnded) this.#shared.limiter.settle(taken, 0n, this.#at)
+      if (this.hasEnded) this.#context.limiter.settle(taken, 0n, this.#at)
       else this.#hold = taken
     })
   }
 
   /** Only refusals leave this file; a fault of ours lets the call pass. */
   #refuse(error: unknown): void {
-    const { problems, open, refused } = this.#shared
+    const { problems, ended, refused } = this.#context
     if (error instanceof MissingTenantError || isRefusal(error)) {
       this.hasEnded = true
-      open.delete(this)
+      ended(this)
       refused()
       throw error
     }
-    problems.report({ kind: 'limit', message: 'A limit could not be checked; the call went on.', cause: error }, 'limit:check')
+    problems.report(
+      { kind: 'limit', message: 'A limit could not be checked; the call went on.', cause: error },
+      'limit:check',
+    )
   }
 
   // 6: the SDK sends; each attempt is noted.
@@ -264,20 +184,13 @@ class Call implements Exchange {
   retryWithout(status: unknown, message: unknown): boolean {
     if (this.body === this.#request.body || (status !== 400 && status !== 422)) return false
     if (typeof message !== 'string' || !/stream_options|include_usage/.test(message)) return false
-    this.#shared.refusers.add(this.#request.host)
+    this.#context.refusers.add(this.#request.host)
     this.#reader = this.#found.route.readStream?.(false)
     return true
   }
 
   unread(read: () => Promise<void>): void {
-    const shared = this.#shared
-    shared.unread.set(this, read)
-    shared.sweep ??= setTimeout(() => {
-      shared.sweep = undefined
-      const waiting = [...shared.unread.values()]
-      shared.unread.clear()
-      for (const one of waiting) one().catch(() => undefined)
-    }, UNREAD_AFTER_MS).unref()
+    this.#context.unread(this, read)
   }
 
   // 7: the answer, however it is read, reaches exactly one end.
@@ -314,27 +227,28 @@ class Call implements Exchange {
   end(how: ExchangeEnd, error?: unknown): void {
     if (this.hasEnded) return
     const reader = this.#reader
-    const reading = reader ? (this.#shared.problems.guard('usage', 'adding up a stream', () => reader.reading()) ?? {}) : {}
+    const reading = reader
+      ? (this.#context.problems.guard('usage', 'adding up a stream', () => reader.reading()) ?? {})
+      : {}
     this.#finish(how, reading, error, () => reader?.generated() ?? [])
   }
 
   #read(answer: Json): Reading {
-    return this.#shared.problems.guard('usage', 'reading an answer', () => this.#found.route.read(answer)) ?? {}
+    return this.#context.problems.guard('usage', 'reading an answer', () => this.#found.route.read(answer)) ?? {}
   }
 
   // 8: what was reported stands; what is missing is estimated and says so.
   #finish(how: ExchangeEnd, reading: Reading, error: unknown, generated: () => Iterable<string>): void {
     this.hasEnded = true
-    const shared = this.#shared
-    shared.open.delete(this)
-    shared.unread.delete(this)
+    const context = this.#context
+    context.ended(this)
     const finished = this.#describe(how, reading, error)
-    const { book } = shared.prices
+    const { book } = context.prices
     if (finished.usageSource !== 'estimated' && finished.usageSource !== 'partial' && book) {
-      shared.problems.guard('internal', 'recording a call', () => this.#price(finished, book))
+      context.problems.guard('internal', 'recording a call', () => this.#price(finished, book))
       return
     }
-    keep(shared, this.#estimateAndPrice(finished, generated))
+    context.keep(this.#estimateAndPrice(finished, generated))
   }
 
   #describe(how: ExchangeEnd, reading: Reading, error: unknown): FinishedCall {
@@ -372,37 +286,25 @@ class Call implements Exchange {
   }
 
   async #estimateAndPrice(finished: FinishedCall, generated: () => Iterable<string>): Promise<void> {
-    const shared = this.#shared
-    let call = finished
-    if (finished.usageSource === 'estimated' || finished.usageSource === 'partial') {
-      const text = [...generated()]
-      const known = tokenTotals(finished.usage ?? {})
-      const input = known.inputTokens > 0 ? exactly(known.inputTokens) : await estimateTokens(this.#prompt())
-      let output = known.outputTokens > 0 ? exactly(known.outputTokens) : await estimateTokens(text)
-      // An answer that was never read has been generated all the same: as long as such answers are.
-      const expected = this.#facts.maxOutputTokens ?? shared.experience.outputOf(this.#kind())
-      if (output.tokens === 0 && finished.streamEnd === 'unread')
-        output = { tokens: Math.min(expected, shared.experience.outputOf(this.#kind())), low: 0, high: expected }
-      const bounds: UsageBounds = { inputTokens: [input.low, input.high], outputTokens: [output.low, output.high] }
-      const usage: { [B in Bucket]?: number } = { ...finished.usage }
-      if (known.inputTokens === 0 && input.tokens > 0) usage['input.text'] = input.tokens
-      if (known.outputTokens === 0 && output.tokens > 0) usage['output.text'] = output.tokens
-      call = { ...finished, usage: usage as Usage, usageBounds: bounds }
-    }
-    this.#price(call, await shared.prices.load())
+    const { experience, prices } = this.#context
+    const isMissing = finished.usageSource === 'estimated' || finished.usageSource === 'partial'
+    const call = isMissing
+      ? await fillUsage(finished, this.#prompt(), generated(), experience.outputOf(this.#kind()))
+      : finished
+    this.#price(call, await prices.load())
   }
 
   // 9 to 12: the cost at the answer's tier and the request's time, the event, the settlement, and off it goes.
   #price(call: FinishedCall, book: PriceBook): void {
-    const { limiter, experience, appName, environment, record } = this.#shared
+    const { limiter, experience, appName, environment, record } = this.#context
     const { usage, reading, provider, facts, payer } = call
     const model = reading.model ?? facts.model
-    const cost =
-      usage && book.price(usage, { provider, model, at: call.at, serviceTier: reading.serviceTier })
+    const cost = usage && book.price(usage, { provider, model, at: call.at, serviceTier: reading.serviceTier })
     const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
     if (usage && !cost) this.#unpriced()
     if (call.usageSource === 'reported') experience.learn(this.#kind(), event.outputTokens ?? 0)
-    if (call.flags && call.flags.length > 0) this.#strange(`${provider} reported usage that contradicts itself.`, undefined)
+    if (call.flags && call.flags.length > 0)
+      this.#strange(`${provider} reported usage that contradicts itself.`, undefined)
     if (this.#hold) limiter.settle(this.#hold, cost?.pico ?? 0n, call.at)
     if (!this.#hold && cost && payer.tenantId !== undefined) this.#settleUnheld(payer.tenantId, cost.pico, call.at)
     record(event, cost?.pico)
@@ -410,25 +312,28 @@ class Call implements Exchange {
 
   /** Nothing was held for it: the model asked for had no price, the one that served it has. */
   #settleUnheld(tenantId: string, cost: PicoUsd, at: number): void {
-    const { limiter } = this.#shared
+    const { limiter } = this.#context
     const accounts = limiter.accounts(tenantId, at)
-    if (accounts instanceof Promise) keep(this.#shared, accounts.then((known) => limiter.spend(known, cost, at)))
+    if (accounts instanceof Promise) this.#context.keep(accounts.then((known) => limiter.spend(known, cost, at)))
     else if (accounts.length > 0) limiter.spend(accounts, cost, at)
   }
 
   #unpriced(): void {
     const { provider } = this.#found
     const { model } = this.#facts
-    this.#shared.unpriced(provider, model)
-    this.#shared.problems.report(
-      { kind: 'price', message: `No price is known for model ${JSON.stringify(model.slice(0, 100))} of ${provider}: its calls are recorded without a cost.` },
+    this.#context.unpriced(provider, model)
+    this.#context.problems.report(
+      {
+        kind: 'price',
+        message: `No price is known for model ${JSON.stringify(model.slice(0, 100))} of ${provider}: its calls are recorded without a cost.`,
+      },
       `price:${provider}:${model}`,
     )
   }
 
   #strange(message: string, cause: unknown): void {
-    this.#shared.problems.guard('internal', 'reporting', () =>
-      this.#shared.problems.report({ kind: 'usage', message, cause }, `usage:${this.#found.provider}:${message}`),
+    this.#context.problems.guard('internal', 'reporting', () =>
+      this.#context.problems.report({ kind: 'usage', message, cause }, `usage:${this.#found.provider}:${message}`),
     )
   }
 
@@ -443,14 +348,6 @@ class Call implements Exchange {
   }
 }
 
-const STREAM_ENDS: Readonly<Record<ExchangeEnd, string>> = {
-  complete: 'complete',
-  stopped: 'stopped',
-  aborted: 'aborted',
-  failed: 'interrupted',
-  unread: 'unread',
-}
-
 function requestFields(body: unknown, names: readonly string[] | undefined): Json {
   if (typeof body === 'string') return (names ? topLevelFields(body, names) : parsed(body)) ?? {}
   return isObject(body) ? body : {}
@@ -463,35 +360,4 @@ function parsed(text: string): Json | undefined {
   } catch {
     return undefined
   }
-}
-
-function exactly(tokens: number) {
-  return { tokens, low: tokens, high: tokens }
-}
-
-function attemptOf({ status, requestId }: AttemptResult, billable: Attempt['billable']): Attempt {
-  return { ...(status !== undefined && { status }), ...(requestId !== undefined && { requestId }), billable }
-}
-
-function statusOf(error: unknown): number | undefined {
-  const status = (error as { status?: unknown } | null | undefined)?.status
-  return typeof status === 'number' ? status : undefined
-}
-
-function errorName(how: ExchangeEnd, isAnswered: boolean, status: number | undefined, error: unknown): string | undefined {
-  if (how === 'complete' || how === 'stopped' || how === 'unread') return undefined
-  if (how === 'aborted') return 'aborted'
-  if (isAnswered) return 'interrupted'
-  if (status !== undefined) return `http_${status}`
-  return /timed? ?out/i.test(String((error as Error | undefined)?.message)) ? 'timeout' : 'connection'
-}
-
-/** The provider's own code of an error (`context_length_exceeded`), where it is a code. */
-function errorCode(error: unknown): string | undefined {
-  const { code, type } = (error ?? {}) as { code?: unknown; type?: unknown }
-  return codeOf(code) ?? codeOf(type)
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === 'LIMIT_EXCEEDED'
 }

@@ -1,12 +1,20 @@
 // What a user of the package imports; everything else is a subpath.
 
-export { LimitExceededError, type LimitWindow, MeterError, type MeterErrorCode, MissingTenantError, type Refusal } from './errors.ts'
+export {
+  LimitExceededError,
+  type LimitWindow,
+  MeterError,
+  type MeterErrorCode,
+  MissingTenantError,
+  type Refusal,
+} from './errors.ts'
 export type { Attempt, CostLine, CostSource, LLMEvent, TagValue } from './event.ts'
 export type { ManualCall } from './manual.ts'
-export { type Limit, type LimitState, Meter } from './meter.ts'
+export { Meter } from './meter.ts'
 export type { MeterOptions } from './options.ts'
 export type { CopyReport, PatchReport, SdkReport } from './patch/patches.ts'
 export type { Problem, ProblemKind } from './problems.ts'
 export type { MeterStats } from './stats.ts'
 export type { Attribution } from './tenant.ts'
+export type { Limit, LimitState } from './tenant-limits.ts'
 export type { Bucket, Usage, UsageBounds, UsageSource } from './usage.ts'

@@ -45,7 +45,9 @@ export function manualEvent(input: ManualCall, context: ManualContext): { event:
     flags.push(`manual:${field}`)
   }
   const given: Record<string, unknown> =
-    typeof input === 'object' && input !== null ? { ...input } : (fault('call', expected('call', 'an object', input)), {})
+    typeof input === 'object' && input !== null
+      ? { ...input }
+      : (fault('call', expected('call', 'an object', input)), {})
   const unknown = Object.keys(given).filter((name) => !EVENT_FIELDS.includes(name as EventField))
   if (unknown.length > 0) context.ignore(unknown)
 
@@ -66,7 +68,8 @@ export function manualEvent(input: ManualCall, context: ManualContext): { event:
   const building = event as unknown as Record<string, unknown>
   for (const field of EVENT_FIELDS) {
     const value = given[field]
-    if (value === undefined || value === null || field === 'timestamp' || field === 'costUsd' || field === 'usage') continue
+    if (value === undefined || value === null || field === 'timestamp' || field === 'costUsd' || field === 'usage')
+      continue
     const read = READERS[field]?.(value)
     if (read === undefined) fault(field, expected(field, EXPECTS[field] ?? 'a value of its kind', value))
     else building[field] = read
@@ -95,7 +98,13 @@ function timeOf(value: unknown, now: number, fault: Fault): string {
   return isoTime(now)
 }
 
-function costOf(event: Building, given: unknown, book: PriceBook, timestamp: string, fault: Fault): PicoUsd | undefined {
+function costOf(
+  event: Building,
+  given: unknown,
+  book: PriceBook,
+  timestamp: string,
+  fault: Fault,
+): PicoUsd | undefined {
   if (given !== undefined && given !== null) {
     const reported = typeof given === 'string' || typeof given === 'number' ? parseUsd(given) : undefined
     if (reported !== undefined && reported >= 0n) {
@@ -118,9 +127,13 @@ function usageOf(given: Record<string, unknown>, event: Building, fault: Fault):
   const buckets = given['usage']
   if (buckets !== undefined && buckets !== null) {
     const usage: { [B in Bucket]?: number } = {}
-    for (const [name, quantity] of Object.entries(typeof buckets === 'object' ? (buckets as object) : { [String(buckets)]: 0 })) {
-      if (!BUCKETS.includes(name as Bucket)) fault(`usage.${name}`, expected(`usage.${name}`, `one of the buckets ${BUCKETS.join(', ')}`, name))
-      else if (!isCount(quantity)) fault(`usage.${name}`, expected(`usage.${name}`, 'a whole number of at least 0', quantity))
+    for (const [name, quantity] of Object.entries(
+      typeof buckets === 'object' ? (buckets as object) : { [String(buckets)]: 0 },
+    )) {
+      if (!BUCKETS.includes(name as Bucket))
+        fault(`usage.${name}`, expected(`usage.${name}`, `one of the buckets ${BUCKETS.join(', ')}`, name))
+      else if (!isCount(quantity))
+        fault(`usage.${name}`, expected(`usage.${name}`, 'a whole number of at least 0', quantity))
       else if (quantity > 0) usage[name as Bucket] = quantity
     }
     return usage
@@ -155,11 +168,13 @@ function isCount(value: unknown): value is number {
 
 type Read = (value: unknown) => unknown
 
-const text: Read = (value) => (typeof value === 'string' && value !== '' && value.length <= MAX_TEXT ? value : undefined)
+const text: Read = (value) =>
+  typeof value === 'string' && value !== '' && value.length <= MAX_TEXT ? value : undefined
 const count: Read = (value) => (isCount(value) ? value : undefined)
 const amount: Read = (value) => (typeof value === 'number' && value >= 0 && value <= ABSURD ? value : undefined)
 const yesOrNo: Read = (value) => (typeof value === 'boolean' ? value : undefined)
-const object: Read = (value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined)
+const object: Read = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
 const list: Read = (value) => (Array.isArray(value) ? value : undefined)
 const tags: Read = (value) => {
   try {

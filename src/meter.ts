@@ -1,59 +1,26 @@
 // The composition: one meter from its options, and the verbs that an application uses.
 
-import { type Calls, createCalls } from './call.ts'
+import { type Calls, createCalls } from './calls.ts'
 import { createDelivery } from './delivery/delivery.ts'
 import { createRollUp } from './delivery/roll-up.ts'
-import { expected, type LimitWindow, MeterError } from './errors.ts'
+import type { LimitWindow } from './errors.ts'
 import type { LLMEvent } from './event.ts'
-import { httpLimitStore } from './limits/http-store.ts'
-import type { Account, LimitStore } from './limits/limit-store.ts'
-import { createLimiter } from './limits/limiter.ts'
-import { memoryLimitStore } from './limits/memory-store.ts'
-import { createUnsynced } from './limits/unsynced.ts'
-import { LIMIT_WINDOWS, windowEnd } from './limits/window.ts'
 import { type ManualCall, manualEvent } from './manual.ts'
-import { formatUsd, nanoCeil, PICO_PER_NANO, type PicoUsd, parseUsd, picoFromNano } from './money.ts'
+import { formatUsd, type PicoUsd } from './money.ts'
 import { type MeterOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { createPatches, type Patches, type PatchReport, type SdkReport } from './patch/patches.ts'
 import type { SdkName } from './patch/exchange.ts'
-import { loadPriceBook } from './pricing/price-book.ts'
+import { createPatches, type Patches, type PatchReport, type SdkReport } from './patch/patches.ts'
+import { lazyBook } from './pricing/lazy-book.ts'
 import type { PriceBook } from './pricing/price.ts'
 import { createProblems } from './problems.ts'
 import { createRouting } from './providers/index.ts'
 import { httpSink } from './sinks/http.ts'
-import { isLedger, type Ledger } from './sinks/ledger.ts'
+import { isLedger } from './sinks/ledger.ts'
 import type { Sink } from './sinks/sink.ts'
 import { sqliteLedger } from './sinks/sqlite.ts'
 import { createStats, type MeterStats } from './stats.ts'
-import { type Attribution, assignTenant, checkTenantId, currentPayer, perRequest, runAs, runAttributed } from './tenant.ts'
-
-/** A limit as `setLimit` takes it. */
-export interface Limit {
-  /** Dollars, above 0 or 0 to refuse every call; as a string where it must be exact beyond what a number holds. */
-  readonly usd: number | string
-  /** The calendar window in UTC that it counts in; default `'month'`. */
-  readonly per?: LimitWindow
-  /**
-   * `'expected'` (default): a call holds the most it can cost when its request caps its output, and else what such calls
-   * come to; with nothing in flight and money left, a call is always admitted. `'hard'`: every call holds the most it
-   * can cost, so that the limit is never passed, and a request that could pass it is refused.
-   */
-  readonly mode?: 'expected' | 'hard'
-}
-
-/** A tenant's limit and where it stands. Sums are exact decimal dollars. */
-export interface LimitState {
-  readonly window: LimitWindow
-  readonly mode: 'expected' | 'hard'
-  readonly limitUsd: string
-  readonly spentUsd: string
-  /** Set aside for calls in flight in this process. */
-  readonly heldUsd: string
-  /** Never below 0. */
-  readonly remainingUsd: string
-  /** `undefined` for `total`. */
-  readonly resetsAt: Date | undefined
-}
+import { type Attribution, assignTenant, currentPayer, perRequest, runAs, runAttributed } from './tenant.ts'
+import { createTenantLimits, type Limit, type LimitState, type TenantLimits } from './tenant-limits.ts'
 
 /**
  * Meters the LLM calls of this process: who pays, what it cost, and whether it may happen.
@@ -70,64 +37,43 @@ export interface LimitState {
 export class Meter {
   readonly #options: ResolvedOptions
   readonly #problems
-  readonly #stats
+  readonly #stats = createStats()
+  readonly #prices
+  readonly #limits: TenantLimits
   readonly #delivery
-  readonly #limiter
-  readonly #store: LimitStore
-  readonly #ledger: Ledger | undefined
-  readonly #unsynced = createUnsynced()
   readonly #rollUp
   readonly #calls: Calls
   readonly #patches: Patches
-  /** Limits set in this run: what an earlier one left must not replace them. */
-  readonly #changed = new Set<string>()
-  #book: PriceBook | undefined
-  #loadingBook: Promise<PriceBook> | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: MeterOptions = {}) {
-    this.#options = resolveOptions(options)
-    const { url, limitsUrl, apiKey, appName, environment, onMissingTenant } = this.#options
-    this.#problems = createProblems(this.#options)
-    this.#stats = createStats()
-    const sinks = this.#options.sinks ?? [this.#defaultSink()]
-    this.#ledger = sinks.find(isLedger)
-    const baseUrl = limitsUrl ?? (url === undefined ? undefined : url.replace(/\/v1\/ingest\/?$/, ''))
-    this.#store =
-      this.#options.limitStore ??
-      (baseUrl === undefined
-        ? memoryLimitStore({ spentSince: (tenantId, since) => this.#spentSince(tenantId, since) })
-        : httpLimitStore({
-            baseUrl: baseUrl.replace(/\/$/, ''),
-            apiKey,
-            ttlMs: this.#options.limitCheckCacheTtlMs,
-            unsynced: this.#unsynced,
-            onFailure: (cause) =>
-              this.#problems.report(
-                { kind: 'limit', message: 'The limits endpoint did not answer; calls go on with what it said last.', cause },
-                'limit:http',
-              ),
-            onSuccess: () => this.#problems.clear('limit:http'),
-          }))
-    this.#limiter = createLimiter(this.#restoredFirst(this.#store, baseUrl === undefined && !this.#options.limitStore))
+    const resolved = resolveOptions(options)
+    this.#options = resolved
+    this.#problems = createProblems(resolved)
+    this.#prices = lazyBook(this.#problems)
+    const sinks = resolved.sinks ?? [defaultSink(resolved)]
+    const ledger = sinks.find(isLedger)
+    this.#limits = createTenantLimits({
+      options: resolved,
+      ledger,
+      problems: this.#problems,
+      keep: (work) => this.#calls.keep(work),
+    })
     this.#delivery = createDelivery({
-      ...this.#options,
-      sinks: sinks.map((sink) => (sink === (this.#ledger ?? sinks[0]) ? this.#noting(sink) : sink)),
+      ...resolved,
+      sinks: sinks.map((sink) => (sink === (ledger ?? sinks[0]) ? this.#limits.noting(sink) : sink)),
       problems: this.#problems,
-      beforeEnd: () => this.#settleCalls(),
+      beforeEnd: () => this.#calls.endAll(),
     })
-    this.#rollUp = createRollUp({
-      intervalMs: this.#options.flushIntervalMs,
-      emit: (event) => this.#delivery.add(event),
-    })
+    this.#rollUp = createRollUp((event) => this.#delivery.add(event))
     this.#calls = createCalls({
-      find: createRouting(this.#options.hosts),
-      prices: this.#prices(),
-      limiter: this.#limiter,
+      find: createRouting(resolved.hosts),
+      prices: this.#prices,
+      limiter: this.#limits.limiter,
       problems: this.#problems,
-      onMissingTenant,
-      appName,
-      environment,
+      onMissingTenant: resolved.onMissingTenant,
+      appName: resolved.appName,
+      environment: resolved.environment,
       started: () => this.#delivery.watchEnd(),
       refused: () => this.#stats.refused(),
       unpriced: (provider, model) => this.#stats.unpriced(provider, model),
@@ -206,7 +152,7 @@ export class Meter {
   trackManually(call: ManualCall): void {
     const payer = currentPayer()
     const now = Date.now()
-    const track = (book: PriceBook) =>
+    const track = (book: PriceBook) => {
       this.#problems.guard('internal', 'tracking a call by hand', () => {
         const { event, cost } = manualEvent(call, {
           payer,
@@ -219,10 +165,13 @@ export class Meter {
         })
         if (event.usage && cost === undefined) this.#stats.unpriced(event.provider, event.model)
         this.#record(event, cost)
-        if (event.tenantId !== undefined && cost !== undefined) this.#spend(event.tenantId, cost, Date.parse(event.timestamp))
+        const { tenantId } = event
+        if (tenantId !== undefined && cost !== undefined)
+          this.#limits.spent(tenantId, cost, Date.parse(event.timestamp))
       })
-    if (this.#book) track(this.#book)
-    else this.#calls.pending(this.#prices().load().then(track))
+    }
+    if (this.#prices.book) track(this.#prices.book)
+    else this.#calls.keep(this.#prices.load().then(track))
   }
 
   /**
@@ -230,56 +179,24 @@ export class Meter {
    * never rejects: a ledger or backend that cannot store it is reported. Throws MeterError `BAD_INPUT` for a limit
    * that cannot be.
    */
-  setLimit(tenantId: string, { usd, per = 'month', mode = 'expected' }: Limit): Promise<void> {
-    checkTenantId(tenantId)
-    const limit = typeof usd === 'number' || typeof usd === 'string' ? parseUsd(usd) : undefined
-    if (limit === undefined || limit < 0n) throw new MeterError('BAD_INPUT', expected('usd', 'a number of dollars, at least 0', usd))
-    checkWindow(per)
-    if (mode !== 'expected' && mode !== 'hard')
-      throw new MeterError('BAD_INPUT', expected('mode', "'expected' or 'hard'", mode))
-    return this.#changeLimit(tenantId, per, async () => {
-      const stored = this.#store.setLimit({ tenantId, window: per, limitNanoUsd: limit / PICO_PER_NANO, mode })
-      this.#limiter.giveBack(tenantId, Date.now())
-      await stored
-      await this.#ledger?.putLimit({ tenantId, window: per, limit, mode })
-    })
+  setLimit(tenantId: string, limit: Limit): Promise<void> {
+    return this.#limits.set(tenantId, limit)
   }
 
   /** Removes a tenant's limit on one window; resolves when that is stored, and never rejects. */
   removeLimit(tenantId: string, per: LimitWindow = 'month'): Promise<void> {
-    checkWindow(per)
-    return this.#changeLimit(tenantId, per, async () => {
-      await this.#store.removeLimit(tenantId, per)
-      await this.#ledger?.removeLimit(tenantId, per)
-    })
+    return this.#limits.remove(tenantId, per)
   }
 
   /** A tenant's limits and where they stand now; empty when it has none. */
-  async limits(tenantId: string): Promise<LimitState[]> {
-    const now = Date.now()
-    const accounts = await this.#limiter.report(tenantId, now)
-    return accounts.map((account) => {
-      const limit = picoFromNano(account.limitNanoUsd)
-      const held = this.#limiter.heldFor(account)
-      const spent = picoFromNano(account.committed)
-      const ends = windowEnd(account.window, now)
-      const left = limit - spent - held
-      return {
-        window: account.window,
-        mode: account.mode,
-        limitUsd: formatUsd(limit),
-        spentUsd: formatUsd(spent),
-        heldUsd: formatUsd(held),
-        remainingUsd: formatUsd(left > 0n ? left : 0n),
-        resetsAt: ends === undefined ? undefined : new Date(ends),
-      }
-    })
+  limits(tenantId: string): Promise<LimitState[]> {
+    return this.#limits.states(tenantId)
   }
 
   /** What this meter has seen, refused, sent and lost so far. */
   stats(): MeterStats {
     return this.#stats.snapshot({
-      heldUsd: formatUsd(this.#limiter.heldTotal),
+      heldUsd: formatUsd(this.#limits.limiter.heldTotal),
       openCalls: this.#calls.openCount,
       problems: { ...this.#problems.counts },
       delivery: this.#delivery.stats(),
@@ -311,130 +228,25 @@ export class Meter {
 
   async #close(deadlineMs: number | undefined): Promise<void> {
     this.unpatchAll()
-    await this.#settleCalls()
-    await this.#delivery.close(deadlineMs)
-    await this.#store.close?.()
-  }
-
-  async #settleCalls(): Promise<void> {
     await this.#calls.endAll()
     this.#rollUp.drain()
-  }
-
-  #defaultSink(): Sink {
-    const { url, apiKey, gzip, dir } = this.#options
-    if (url !== undefined) return httpSink({ url, gzip, apiKey: apiKey ?? '' })
-    return sqliteLedger({ path: `${dir}/ledger.db` })
-  }
-
-  /** The same sink, which also tells what of our spend it knows: the limit's arithmetic stands on its figures. */
-  #noting(sink: Sink): Sink {
-    const note = (outcome: Awaited<ReturnType<Sink['send']>>, events: readonly LLMEvent[]) => {
-      if (outcome.outcome === 'delivered') this.#unsynced.delivered(events)
-      return outcome
-    }
-    return {
-      name: sink.name,
-      send: async (batch, signal) => note(await sink.send(batch, signal), batch.events),
-      ...(sink.sendSync && { sendSync: (batch) => note(sink.sendSync!(batch), batch.events) }),
-      ...(sink.close && { close: () => sink.close!() }),
-    }
-  }
-
-  #prices() {
-    const meter = this
-    return {
-      get book() {
-        return meter.#book
-      },
-      load(): Promise<PriceBook> {
-        meter.#loadingBook ??= loadPriceBook()
-          .catch((cause: unknown): PriceBook => {
-            meter.#problems.report({ kind: 'price', message: 'The price book could not be loaded: calls have no cost.', cause })
-            return { version: 'none', price: () => undefined, ceiling: () => undefined, maxOutputTokens: () => undefined }
-          })
-          .then((book) => (meter.#book = book))
-        return meter.#loadingBook
-      },
-    }
+    await this.#delivery.close(deadlineMs)
+    await this.#limits.close()
   }
 
   #record(event: LLMEvent, cost: PicoUsd | undefined): void {
     const { onEvent, sampleRate, debug } = this.#options
     this.#stats.recorded(event)
-    if (event.tenantId !== undefined && cost !== undefined) 
-      this.#unsynced.recorded(event.tenantId, cost, Date.parse(event.timestamp))
+    if (cost !== undefined) this.#limits.recorded(event, cost)
     if (debug) this.#debug(lineOf(event))
     if (onEvent) this.#problems.guard('callback', 'calling `onEvent`', () => onEvent(event))
-    if (sampleRate === 1 || Math.random() < sampleRate) this.#delivery.add(event)
-    else {
-      this.#stats.sampledOut()
-      this.#rollUp.add(event)
+    if (sampleRate === 1 || Math.random() < sampleRate) {
+      this.#delivery.add(event)
+      return
     }
-  }
-
-  /** Spend reported by hand was held by nothing: it counts from now on. */
-  #spend(tenantId: string, cost: PicoUsd, at: number): void {
-    const accounts = this.#limiter.accounts(tenantId, at)
-    const spend = (known: readonly Account[]) => this.#limiter.spend(known, cost, at)
-    if (accounts instanceof Promise) this.#calls.pending(accounts.then(spend))
-    else spend(accounts)
-  }
-
-  /** The limits that an earlier process left in the ledger are there before the first call is admitted. */
-  #restoredFirst(store: LimitStore, isOurs: boolean): LimitStore {
-    const ledger = isOurs ? this.#ledger : undefined
-    if (!ledger) return store
-    let isRestored = false
-    let restoring: Promise<void> | undefined
-    const restore = () =>
-      (restoring ??= this.#restore(ledger).finally(() => {
-        isRestored = true
-      }))
-    return {
-      ...store,
-      accounts: (tenantId, at) =>
-        isRestored ? store.accounts(tenantId, at) : restore().then(() => store.accounts(tenantId, at)),
-    }
-  }
-
-  async #restore(ledger: Ledger): Promise<void> {
-    try {
-      for (const { tenantId, window, limit, mode } of await ledger.limits()) {
-        if (this.#changed.has(`${window} ${tenantId}`)) continue
-        await this.#store.setLimit({ tenantId, window, limitNanoUsd: limit / PICO_PER_NANO, mode })
-      }
-    } catch (cause) {
-      this.#problems.report(
-        { kind: 'ledger', message: 'The limits of earlier runs could not be read from the ledger; only those set in this run hold.', cause },
-        'ledger:restore',
-      )
-    }
-  }
-
-  /** What the ledger knows plus what is on its way there, in nano-dollars. */
-  async #spentSince(tenantId: string, since: number): Promise<bigint> {
-    // Read before the ledger is asked: what arrives in between is counted twice rather than not at all.
-    const onItsWay = this.#unsynced.onItsWay(tenantId, since)
-    if (!this.#ledger) return nanoCeil(onItsWay)
-    try {
-      return nanoCeil((await this.#ledger.spent(tenantId, since)) + onItsWay)
-    } catch (cause) {
-      this.#problems.report(
-        { kind: 'ledger', message: 'The spend of earlier runs could not be read from the ledger; limits count from now.', cause },
-        'ledger:spent',
-      )
-      return nanoCeil(onItsWay)
-    }
-  }
-
-  #changeLimit(tenantId: string, window: LimitWindow, change: () => Promise<void>): Promise<void> {
-    this.#changed.add(`${window} ${tenantId}`)
-    const work = change().catch((cause: unknown) =>
-      this.#problems.report({ kind: 'limit', message: `A limit of tenant ${JSON.stringify(tenantId)} could not be stored.`, cause }),
-    )
-    this.#calls.pending(work)
-    return work
+    this.#stats.sampledOut()
+    this.#rollUp.add(event)
+    this.#delivery.watchRollUp(() => this.#rollUp.drain())
   }
 
   readonly #complain = (sentence: string): void => {
@@ -446,9 +258,8 @@ export class Meter {
   }
 }
 
-function checkWindow(window: unknown): void {
-  if (!LIMIT_WINDOWS.includes(window as LimitWindow))
-    throw new MeterError('BAD_INPUT', expected('per', LIMIT_WINDOWS.map((name) => `'${name}'`).join(', '), window))
+function defaultSink({ url, apiKey, gzip, dir }: ResolvedOptions): Sink {
+  return url === undefined ? sqliteLedger({ path: `${dir}/ledger.db` }) : httpSink({ url, apiKey: apiKey ?? '', gzip })
 }
 
 /** One event on one line, for `debug`. */

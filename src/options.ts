@@ -129,7 +129,12 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Ru
   url: httpUrl('TALLYGATE_URL'),
   apiKey: { expects: 'a non-empty string', accepts: isText, env: { name: 'TALLYGATE_API_KEY', read: same } },
   limitsUrl: httpUrl('TALLYGATE_LIMITS_URL'),
-  dir: { expects: 'the path of a folder', accepts: isText, env: { name: 'TALLYGATE_DIR', read: same }, default: '.tallygate' },
+  dir: {
+    expects: 'the path of a folder',
+    accepts: isText,
+    env: { name: 'TALLYGATE_DIR', read: same },
+    default: '.tallygate',
+  },
   sinks: {
     expects: 'a list of sinks',
     accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isSink),
@@ -192,7 +197,10 @@ export function resolveOptions(options: MeterOptions = {}, env: NodeJS.ProcessEn
     throw new MeterError('BAD_OPTION', expected('options', 'an object', options))
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(OPTION_RULES, name))
-      throw new MeterError('BAD_OPTION', `There is no option \`${name}\`; the options are ${Object.keys(OPTION_RULES).join(', ')}.`)
+      throw new MeterError(
+        'BAD_OPTION',
+        `There is no option \`${name}\`; the options are ${Object.keys(OPTION_RULES).join(', ')}.`,
+      )
   }
   const resolved: Record<string, unknown> = {}
   for (const name of Object.keys(OPTION_RULES) as OptionName[]) {

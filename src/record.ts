@@ -123,4 +123,3 @@ function metadataOf(call: FinishedCall): Readonly<Record<string, TagValue>> | un
   if (streamEnd !== undefined) metadata['stream_end'] = streamEnd
   return metadata
 }
-

@@ -126,7 +126,8 @@ const CONTROL = /[\u0000-\u001f\u007f]/
 /** What is wrong with a tenant id: it is 1 to 256 characters without control characters, or it would spoil a ledger. */
 export function tenantIdFault(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '') return expected('tenantId', 'a non-empty string', value)
-  if (value.length > MAX_TENANT_ID_LENGTH) return expected('tenantId', `at most ${MAX_TENANT_ID_LENGTH} characters`, value)
+  if (value.length > MAX_TENANT_ID_LENGTH)
+    return expected('tenantId', `at most ${MAX_TENANT_ID_LENGTH} characters`, value)
   return CONTROL.test(value) ? expected('tenantId', 'a string without control characters', value) : undefined
 }
 
@@ -157,8 +158,12 @@ function cleanAttribution(value: Attribution, complain: Complain): Attribution {
   for (const field of ATTRIBUTION_FIELDS) {
     const text: unknown = value[field]
     if (text === undefined || text === null) continue
-    if (typeof text === 'string' && text !== '' && text.length <= MAX_ATTRIBUTION_LENGTH && !CONTROL.test(text)) clean[field] = text
-    else complain(expected(field, `a string of 1 to ${MAX_ATTRIBUTION_LENGTH} characters without control characters`, text))
+    if (typeof text === 'string' && text !== '' && text.length <= MAX_ATTRIBUTION_LENGTH && !CONTROL.test(text))
+      clean[field] = text
+    else
+      complain(
+        expected(field, `a string of 1 to ${MAX_ATTRIBUTION_LENGTH} characters without control characters`, text),
+      )
   }
   if (value.tags !== undefined && value.tags !== null) {
     try {
@@ -178,11 +183,16 @@ export function checkTags(tags: unknown): Readonly<Record<string, TagValue>> {
   if (entries.length > MAX_TAGS)
     throw new MeterError('BAD_INPUT', expected('tags', `at most ${MAX_TAGS} tags`, entries.length))
   for (const [name, tag] of entries) {
-    const isScalar = typeof tag === 'string' || typeof tag === 'boolean' || (typeof tag === 'number' && Number.isFinite(tag))
+    const isScalar =
+      typeof tag === 'string' || typeof tag === 'boolean' || (typeof tag === 'number' && Number.isFinite(tag))
     if (!isScalar || (typeof tag === 'string' && tag.length > MAX_ATTRIBUTION_LENGTH))
       throw new MeterError(
         'BAD_INPUT',
-        expected(`tags.${name.slice(0, 40)}`, `a string of at most ${MAX_ATTRIBUTION_LENGTH} characters, a finite number or a boolean`, tag),
+        expected(
+          `tags.${name.slice(0, 40)}`,
+          `a string of at most ${MAX_ATTRIBUTION_LENGTH} characters, a finite number or a boolean`,
+          tag,
+        ),
       )
   }
   // fromEntries defines properties, so that a tag named `__proto__` is a tag.

@@ -51,28 +51,15 @@ export interface RollUp {
   drain(): void
 }
 
-export interface RollUpOptions {
-  /** The longest that a call waits in a sum. */
-  readonly intervalMs: number
-  readonly emit: (event: LLMEvent) => void
-}
-
-export function createRollUp({ intervalMs, emit }: RollUpOptions): RollUp {
+export function createRollUp(emit: (event: LLMEvent) => void): RollUp {
   let sums = new Map<string, Sum>()
-  let timer: ReturnType<typeof setTimeout> | undefined
-
-  function drain(): void {
-    clearTimeout(timer)
-    timer = undefined
-    const drained = sums
-    sums = new Map()
-    for (const sum of drained.values()) emit(eventOf(sum))
-  }
-
   return {
-    drain,
+    drain() {
+      const drained = sums
+      sums = new Map()
+      for (const sum of drained.values()) emit(eventOf(sum))
+    },
     add(event) {
-      timer ??= setTimeout(drain, intervalMs).unref()
       // The hour keeps a roll-up inside the day, and inside every limit window, that its calls were made in.
       const key = JSON.stringify([event.timestamp.slice(0, 13), ...SAME.map((field) => event[field] ?? null)])
       let sum = sums.get(key)

@@ -116,7 +116,10 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
     }
     if (response.statusCode < 200 || response.statusCode >= 300) {
       await response.body.dump()
-      throw new MeterError('DELIVERY_REJECTED', `The limits endpoint answered ${method} with status ${response.statusCode}.`)
+      throw new MeterError(
+        'DELIVERY_REJECTED',
+        `The limits endpoint answered ${method} with status ${response.statusCode}.`,
+      )
     }
     const text = await response.body.text()
     return method === 'GET' ? JSON.parse(text) : undefined
@@ -136,7 +139,9 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
     accounts: (tenantId) => current(tenantId),
     lease(step) {
       const accounts = current(step.tenantId)
-      return accounts instanceof Promise ? accounts.then((list) => answerLease(list, step)) : answerLease(accounts, step)
+      return accounts instanceof Promise
+        ? accounts.then((list) => answerLease(list, step))
+        : answerLease(accounts, step)
     },
   }
 }
@@ -179,7 +184,10 @@ function parseAccounts(tenantId: string, body: unknown, at: number): Account[] {
     const limit = parseUsd(String(entry['limit_usd']))
     const spent = parseUsd(String(entry['spent_usd']))
     if (!LIMIT_WINDOWS.includes(window) || limit === undefined || spent === undefined)
-      throw new MeterError('BAD_INPUT', 'The limits endpoint answered with a limit that has no `window`, `limit_usd` or `spent_usd`.')
+      throw new MeterError(
+        'BAD_INPUT',
+        'The limits endpoint answered with a limit that has no `window`, `limit_usd` or `spent_usd`.',
+      )
     accounts.push({
       tenantId,
       window,

@@ -222,7 +222,9 @@ export function createLimiter(store: LimitStore): Limiter {
       const tell = (accounts: readonly Account[]): MaybePromise<readonly Account[]> => {
         const told = accounts.map((account) => {
           const answer = lease(pocketOf(account), 0n, at)
-          return answer instanceof Promise ? answer.then((step) => step?.account ?? account) : (answer?.account ?? account)
+          return answer instanceof Promise
+            ? answer.then((step) => step?.account ?? account)
+            : (answer?.account ?? account)
         })
         return told.some((one) => one instanceof Promise) ? Promise.all(told) : (told as Account[])
       }

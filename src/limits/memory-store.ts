@@ -35,21 +35,32 @@ export function memoryLimitStore({ spentSince = () => 0n }: MemoryStoreOptions =
   function current(tenantId: string, at: number): MaybePromise<readonly LiveAccount[]> {
     const own = rules.get(tenantId)
     const known = open.get(tenantId)
-    if (known && known.length === own?.size && known.every((account) => account.windowId === windowId(account.window, at)))
+    if (
+      known &&
+      known.length === own?.size &&
+      known.every((account) => account.windowId === windowId(account.window, at))
+    )
       return known
     const opening = [...(own?.values() ?? [])].map((rule) => {
       const id = windowId(rule.window, at)
       const same = known?.find((account) => account.window === rule.window && account.windowId === id)
       if (same) return same
       const committed = spentSince(tenantId, windowStart(rule.window, at))
-      const account = (sum: bigint): LiveAccount => ({ ...rule, windowId: id, committed: sum, escrow: 0n, leases: new Map() })
+      const account = (sum: bigint): LiveAccount => ({
+        ...rule,
+        windowId: id,
+        committed: sum,
+        escrow: 0n,
+        leases: new Map(),
+      })
       return committed instanceof Promise ? committed.then(account) : account(committed)
     })
     const keep = (accounts: LiveAccount[]): LiveAccount[] => {
       // Another call may have opened the same windows while this one waited: the first one opened is the account.
       const now = open.get(tenantId)
       const list = accounts.map(
-        (account) => now?.find((other) => other.window === account.window && other.windowId === account.windowId) ?? account,
+        (account) =>
+          now?.find((other) => other.window === account.window && other.windowId === account.windowId) ?? account,
       )
       open.set(tenantId, list)
       return list
@@ -63,7 +74,8 @@ export function memoryLimitStore({ spentSince = () => 0n }: MemoryStoreOptions =
     const account = accounts.find((one) => one.window === request.window)
     if (!account) return undefined
     let lease = account.leases.get(request.leaseId)
-    if (!lease) account.leases.set(request.leaseId, (lease = { granted: 0n, spent: 0n, returned: 0n, seq: 0, lastGrant: 0n }))
+    if (!lease)
+      account.leases.set(request.leaseId, (lease = { granted: 0n, spent: 0n, returned: 0n, seq: 0, lastGrant: 0n }))
     const before = escrowOf(lease)
     if (request.spent > lease.spent) {
       account.committed += request.spent - lease.spent

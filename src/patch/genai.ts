@@ -58,7 +58,10 @@ export function patchGenAi(
   const at = (object: object, name: string) => (scope === 'client' ? object : ownerOf(object, name))
   const client = at(apiClient, 'request')
   if (!client || !ownerOf(apiClient, 'requestStream'))
-    throw new MeterError('BAD_INPUT', 'This copy of @google/genai has no `ApiClient.request`: its version is not supported.')
+    throw new MeterError(
+      'BAD_INPUT',
+      'This copy of @google/genai has no `ApiClient.request`: its version is not supported.',
+    )
 
   async function admit(api: ApiClient, request: ApiRequest, stream: boolean): Promise<Exchange | undefined> {
     const watcher = observer()
@@ -74,23 +77,29 @@ export function patchGenAi(
   }
 
   const undos = [
-    replaceMethod(client, 'request', (original: Request, isActive) =>
-      async function request(this: ApiClient, request: ApiRequest) {
-        // Inside a send: the prototype's waist below a wrapped client's.
-        const exchange = isActive() && !sending.getStore() ? await admit(this, request, false) : undefined
-        if (!exchange) return original.call(this, request)
-        const response = await send(exchange, request, () => original.call(this, request))
-        watchJson(response, (json) => (exchange.answer(json), json), exchange)
-        return response
-      },
+    replaceMethod(
+      client,
+      'request',
+      (original: Request, isActive) =>
+        async function request(this: ApiClient, request: ApiRequest) {
+          // Inside a send: the prototype's waist below a wrapped client's.
+          const exchange = isActive() && !sending.getStore() ? await admit(this, request, false) : undefined
+          if (!exchange) return original.call(this, request)
+          const response = await send(exchange, request, () => original.call(this, request))
+          watchJson(response, (json) => (exchange.answer(json), json), exchange)
+          return response
+        },
     ),
-    replaceMethod(client, 'requestStream', (original: RequestStream, isActive) =>
-      async function requestStream(this: ApiClient, request: ApiRequest) {
-        const exchange = isActive() && !sending.getStore() ? await admit(this, request, true) : undefined
-        if (!exchange) return original.call(this, request)
-        const events = await send(exchange, request, () => original.call(this, request))
-        return watchEvents(events, exchange, request)
-      },
+    replaceMethod(
+      client,
+      'requestStream',
+      (original: RequestStream, isActive) =>
+        async function requestStream(this: ApiClient, request: ApiRequest) {
+          const exchange = isActive() && !sending.getStore() ? await admit(this, request, true) : undefined
+          if (!exchange) return original.call(this, request)
+          const events = await send(exchange, request, () => original.call(this, request))
+          return watchEvents(events, exchange, request)
+        },
     ),
   ]
   const calling = at(apiClient, 'apiCall')

@@ -116,7 +116,10 @@ export function createPatches(observer: Observer): Patches {
     wrap(client) {
       const sdk = sdkOfClient(client)
       if (!sdk)
-        throw new MeterError('BAD_INPUT', 'Expected `client` to be a client of openai, @anthropic-ai/sdk or @google/genai.')
+        throw new MeterError(
+          'BAD_INPUT',
+          'Expected `client` to be a client of openai, @anthropic-ai/sdk or @google/genai.',
+        )
       const target = sdk === 'google' ? (client as unknown as { apiClient: object }).apiClient : client
       join(sdk, target, (current) => SDKS[sdk].patchClient(client, current))
       return client

@@ -1,6 +1,6 @@
 // A refusal in the clothes of the SDK that is refused: an instance of its own APIError and of ours.
 
-import { LimitExceededError, MeterError } from '../errors.ts'
+import { LimitExceededError, type MeterError } from '../errors.ts'
 
 type ErrorClass = new (...args: never[]) => Error
 

@@ -35,7 +35,8 @@ export const SDKS: Readonly<Record<SdkName, Sdk>> = {
 function stainless(name: SdkName, classNames: readonly string[]): Sdk {
   const copyOf = (module: unknown): StainlessCopy => {
     const Client = findClass(module, classNames, 'makeRequest')
-    if (!Client) throw new MeterError('BAD_INPUT', expected('modules', `the client class of ${name}, or its module`, module))
+    if (!Client)
+      throw new MeterError('BAD_INPUT', expected('modules', `the client class of ${name}, or its module`, module))
     return { Client, APIError: errorClass(Client['APIError'] ?? (module as Namespace)['APIError']) }
   }
   return {
@@ -84,15 +85,22 @@ const genAiCopies = new WeakMap<object, GenAiCopy>()
 
 /** ApiClient is not exported: an instance is taken from a client made for the purpose, which opens no connection. */
 function genAiCopy(module: unknown): GenAiCopy {
-  const Client = (property(module, 'GoogleGenAI') ?? property(property(module, 'default'), 'GoogleGenAI') ?? module) as Class
+  const Client = (property(module, 'GoogleGenAI') ??
+    property(property(module, 'default'), 'GoogleGenAI') ??
+    module) as Class
   if (typeof Client !== 'function')
     throw new MeterError('BAD_INPUT', expected('modules', 'the class GoogleGenAI, or its module', module))
   const known = genAiCopies.get(Client)
   if (known) return known
-  const probe = silently(() => new (Client as unknown as new (options: object) => Namespace)({ apiKey: 'probe', vertexai: false }))
+  const probe = silently(
+    () => new (Client as unknown as new (options: object) => Namespace)({ apiKey: 'probe', vertexai: false }),
+  )
   const apiClient = probe['apiClient']
   if (typeof apiClient !== 'object' || apiClient === null)
-    throw new MeterError('BAD_INPUT', 'This copy of @google/genai has no `apiClient` on its clients: its version is not supported.')
+    throw new MeterError(
+      'BAD_INPUT',
+      'This copy of @google/genai has no `apiClient` on its clients: its version is not supported.',
+    )
   const copy: GenAiCopy = {
     apiClient: Object.getPrototypeOf(apiClient) as object,
     models: typeof probe['models'] === 'object' ? (probe['models'] as object) : undefined,

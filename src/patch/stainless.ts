@@ -12,11 +12,11 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
 import type { Exchange, ExchangeRequest, Observer, SdkName } from './exchange.ts'
 import { dressRefusal } from './refusal.ts'
-import { handOver, observeResponse } from './response.ts'
-import { watchIterator } from './stream.ts'
+import { observeResponse } from './response.ts'
+import { isProbe, probeAnswer, streamPatch } from './stainless-stream.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
 
-interface RequestOptions {
+export interface RequestOptions {
   readonly method?: string
   readonly path?: string
   readonly body?: unknown
@@ -25,15 +25,15 @@ interface RequestOptions {
   readonly defaultBaseURL?: string
 }
 
-interface ResponseProps {
+export interface StainlessClient {
+  readonly baseURL: string
+  request(options: RequestOptions): Promise<unknown>
+}
+
+export interface ResponseProps {
   response: Response
   options: RequestOptions
   controller: AbortController
-}
-
-interface StainlessClient {
-  readonly baseURL: string
-  request(options: RequestOptions): Promise<unknown>
 }
 
 type MakeRequest = (
@@ -43,15 +43,6 @@ type MakeRequest = (
   ...rest: unknown[]
 ) => Promise<ResponseProps>
 
-type StreamClass = {
-  fromSSEResponse(response: Response, controller: AbortController, ...rest: unknown[]): ParsedStream
-}
-
-interface ParsedStream {
-  iterator: () => AsyncIterator<unknown>
-  readonly controller: AbortController
-}
-
 /** The error base of one SDK copy, for refusals. */
 type ErrorClass = new (...args: never[]) => Error
 
@@ -60,8 +51,6 @@ export interface StainlessCopy {
   readonly Client: { readonly prototype: object }
   readonly APIError: ErrorClass | undefined
 }
-
-const PROBE = Symbol('tallygate.probe')
 
 /** The exchange whose request is being sent, and its options: what nested `makeRequest` and `shouldRetry` belong to. */
 interface Sending {
@@ -74,7 +63,8 @@ const exchanges = new WeakMap<RequestOptions, Exchange>()
 /** Stands in the waist of one copy; gives the undo. `observer` is asked on every call and may be gone. */
 export function patchStainless(sdk: SdkName, copy: StainlessCopy, observer: () => Observer | undefined): () => void {
   const owner = ownerOf(copy.Client.prototype, 'makeRequest')
-  if (!owner) throw new MeterError('BAD_INPUT', `This copy of ${sdk} has no \`makeRequest\`: its version is not supported.`)
+  if (!owner)
+    throw new MeterError('BAD_INPUT', `This copy of ${sdk} has no \`makeRequest\`: its version is not supported.`)
   return standIn(sdk, owner, copy.APIError, observer)
 }
 
@@ -137,7 +127,7 @@ function standIn(
     rest: unknown[],
   ): Promise<ResponseProps> {
     const given = await input
-    if (PROBE in given) return probeAnswer(given)
+    if (isProbe(given)) return probeAnswer(given)
     const request = describe(sdk, client, given)
     const exchange = request && watcher.begin(captured, request)
     if (!exchange) return callOriginal(client, given, rest)
@@ -250,75 +240,4 @@ function hostOf(url: string): string {
     hosts.set(url, host)
   }
   return host
-}
-
-/**
- * The Stream class of a copy is not on its main export. One probe through the SDK's own parser, answered here with an
- * empty Response before anything is sent, gives a stream, and so its class: no path into the package, so it works in bundles.
- */
-function streamPatch(undos: (() => void)[]) {
-  let learning: Promise<void> | undefined
-
-  async function probe(client: StainlessClient, watcher: Observer): Promise<void> {
-    try {
-      const stream = await client.request({ method: 'post', path: '/', stream: true, [PROBE]: true } as RequestOptions)
-      const Stream = (stream as { constructor: StreamClass }).constructor
-      const owner = staticOwner(Stream, 'fromSSEResponse')
-      if (!owner) throw new MeterError('BAD_INPUT', 'no static fromSSEResponse')
-      if (patchedStreams.has(owner)) return
-      patchedStreams.add(owner)
-      const undo = replaceMethod(owner, 'fromSSEResponse', watchStreams)
-      undos.push(() => {
-        patchedStreams.delete(owner)
-        undo()
-      })
-    } catch (cause) {
-      watcher.problem('Streams of this SDK copy are metered on their bytes: its Stream class was not found.', cause)
-    }
-  }
-
-  return {
-    learn(client: StainlessClient, watcher: Observer): Promise<void> {
-      return (learning ??= probe(client, watcher))
-    },
-  }
-}
-
-const patchedStreams = new WeakSet<object>()
-
-type FromSSEResponse = (
-  this: unknown,
-  response: Response,
-  controller: AbortController,
-  ...rest: unknown[]
-) => ParsedStream
-
-function watchStreams(original: FromSSEResponse, isActive: () => boolean): FromSSEResponse {
-  return function fromSSEResponse(response, controller, ...rest) {
-    const stream = original.call(this, response, controller, ...rest)
-    const handed = isActive() ? handOver(response) : undefined
-    if (!handed) return stream
-    const { iterator } = stream
-    const isAborted = () => controller.signal.aborted
-    let isTaken = false
-    stream.iterator = () => {
-      const chunks = iterator.call(stream)
-      // A second pass over a consumed stream throws in the SDK: it says nothing of the exchange.
-      if (isTaken) return chunks
-      isTaken = true
-      return watchIterator(chunks, handed.exchange, handed.duringFirstStep, isAborted)
-    }
-    return stream
-  }
-}
-
-function staticOwner(Class: object, name: string): object | undefined {
-  for (let at: object | null = Class; at && at !== Function.prototype; at = Object.getPrototypeOf(at))
-    if (Object.hasOwn(at, name)) return at
-  return undefined
-}
-
-function probeAnswer(options: RequestOptions): ResponseProps {
-  const controller = new AbortController()
-  return Object.assign({ response: new Response(''), options, controller }, { requestLogID: '', startTime: Date.now() })
 }

@@ -3,11 +3,14 @@
 
 import { codeOf, counts, isObject, textOf, usageOf } from './counts.ts'
 import { texts } from './prompt.ts'
-import { switches } from './switches.ts'
 import type { Json, Provider, Reading, StreamReader } from './provider.ts'
+import { switches } from './switches.ts'
 
 /** `input_tokens` excludes cache reads and writes; `output_tokens` includes thinking. There is no total to check. */
-export function readMessageUsage(usage: unknown, hasOutput = true): Pick<Reading, 'usage' | 'flags' | 'isPartial' | 'serviceTier'> {
+export function readMessageUsage(
+  usage: unknown,
+  hasOutput = true,
+): Pick<Reading, 'usage' | 'flags' | 'isPartial' | 'serviceTier'> {
   if (!isObject(usage)) return {}
   const count = counts()
   const created = count.of(usage, 'cache_creation_input_tokens')
@@ -75,7 +78,8 @@ function messageStream(): StreamReader {
         case 'content_block_start': {
           const block = event['content_block']
           // A block of type `fallback` names the model that answers from here on.
-          if (isObject(block) && block['type'] === 'fallback' && isObject(block['to'])) model = block['to']['model'] ?? model
+          if (isObject(block) && block['type'] === 'fallback' && isObject(block['to']))
+            model = block['to']['model'] ?? model
           break
         }
         case 'content_block_delta': {

@@ -4,8 +4,8 @@
 import type { Bucket } from '../usage.ts'
 import { codeOf, counts, isObject, textOf, usageOf } from './counts.ts'
 import { texts } from './prompt.ts'
-import { switches } from './switches.ts'
 import type { Json, Provider, Reading, RequestFacts, Route, StreamReader } from './provider.ts'
+import { switches } from './switches.ts'
 
 type Modality = 'text' | 'image' | 'audio' | 'video'
 
@@ -69,7 +69,12 @@ export function readUsageMetadata(usage: unknown): Pick<Reading, 'usage' | 'flag
 }
 
 /** The count by modality; what the list does not cover is text, and a list that says more than the count is cut to it. */
-function byModality(count: ReturnType<typeof counts>, usage: Json, field: string, all: number): Record<Modality, number> {
+function byModality(
+  count: ReturnType<typeof counts>,
+  usage: Json,
+  field: string,
+  all: number,
+): Record<Modality, number> {
   const split: Record<Modality, number> = { text: 0, image: 0, audio: 0, video: 0 }
   const list = usage[field]
   let rest = all
@@ -118,7 +123,8 @@ function contentStream(): StreamReader {
           if (candidate?.finishReason) finish = candidate.finishReason
           const parts = candidate?.content?.parts
           if (!Array.isArray(parts)) continue
-          for (const part of parts as { text?: unknown }[]) if (typeof part?.text === 'string') generated.push(part.text)
+          for (const part of parts as { text?: unknown }[])
+            if (typeof part?.text === 'string') generated.push(part.text)
         }
       }
       return event
@@ -145,7 +151,8 @@ function facts(body: Json, path: string, stream: boolean): RequestFacts {
   return {
     model: modelOf(path),
     stream,
-    ...(typeof cap === 'number' && cap >= 0 && { maxOutputTokens: cap * (typeof choices === 'number' && choices > 1 ? choices : 1) }),
+    ...(typeof cap === 'number' &&
+      cap >= 0 && { maxOutputTokens: cap * (typeof choices === 'number' && choices > 1 ? choices : 1) }),
     ...(metadata && { metadata }),
   }
 }

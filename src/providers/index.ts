@@ -22,7 +22,9 @@ export function createRouting(hosts: Readonly<Record<string, string>> = {}) {
     if (method !== 'post') return null
     const name = hosts[host] ?? PROVIDERS.find((known) => known.hosts.test(host))?.name ?? host
     // A host that is not known speaks the wire of the SDK that dials it.
-    const wire = PROVIDERS.find((known) => known.name === name && known.sdk === sdk) ?? PROVIDERS.find((known) => known.sdk === sdk)
+    const wire =
+      PROVIDERS.find((known) => known.name === name && known.sdk === sdk) ??
+      PROVIDERS.find((known) => known.sdk === sdk)
     const route = wire?.routes.find((known) => known.path.test(path))
     return route ? { provider: name, route } : null
   }

@@ -1,7 +1,20 @@
 // The text of a request, for estimates and ceilings: walked, never copied or kept.
 
 /** Not text that is counted as text: media by reference or in base64, and identifiers. */
-const NOT_TEXT = new Set(['url', 'data', 'file_data', 'image_url', 'fileUri', 'file_uri', 'id', 'type', 'role', 'model', 'signature', 'encrypted_content'])
+const NOT_TEXT = new Set([
+  'url',
+  'data',
+  'file_data',
+  'image_url',
+  'fileUri',
+  'file_uri',
+  'id',
+  'type',
+  'role',
+  'model',
+  'signature',
+  'encrypted_content',
+])
 const MAX_DEPTH = 40
 
 /** Every string in `values`, however deep; JSON schemas of tools included, since they are input too. */

@@ -5,7 +5,11 @@ import { codeOf } from './counts.ts'
 import type { Json } from './provider.ts'
 
 /** Numbers, booleans and the short words of known switches: never a text of the caller's. */
-export function switches(body: Json, names: readonly string[], lists: readonly string[]): Record<string, TagValue> | undefined {
+export function switches(
+  body: Json,
+  names: readonly string[],
+  lists: readonly string[],
+): Record<string, TagValue> | undefined {
   let found: Record<string, TagValue> | undefined
   for (const name of names) {
     const value = body[name]

@@ -8,7 +8,7 @@ import type { LLMEvent } from '../../src/event.ts'
 import { createProblems, type Problem } from '../../src/problems.ts'
 import { memorySink } from '../../src/sinks/memory.ts'
 import type { Batch, Delivery, Sink } from '../../src/sinks/sink.ts'
-import { currentPayer, runAs } from '../../src/tenant.ts'
+import { currentPayer, resumeAs } from '../../src/tenant.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -84,7 +84,12 @@ function start(sinks: Sink[], options: Partial<DeliveryOptions> = {}) {
   const add = (count: number, from = 1) => {
     for (let i = 0; i < count; i++) delivery.add(event(from + i))
   }
-  return { delivery, said, failures, add, [Symbol.asyncDispose]: () => delivery.close(0).catch(() => {}) }
+  const end = async () => {
+    const closed = delivery.close(0)
+    await vi.advanceTimersByTimeAsync(0)
+    await closed
+  }
+  return { delivery, said, failures, add, [Symbol.asyncDispose]: end }
 }
 
 const messages = (said: Problem[]) => said.map(({ message }) => message)
@@ -153,7 +158,7 @@ describe('batches', () => {
       return DONE
     })
     await using lane = start([sink])
-    runAs('acme', {}, () => lane.add(1))
+    resumeAs({ tenantId: 'acme', attribution: {} }, () => lane.add(1))
     await vi.advanceTimersByTimeAsync(5000)
     expect(payer).toBeUndefined()
   })
@@ -653,6 +658,38 @@ describe('drainSync', () => {
     lane.delivery.drainSync()
     expect(taken).toEqual(['e1', 'e3'])
     expect(lane.delivery.stats()).toMatchObject({ queued: 2, delivered: 2, rejected: 1, retries: 1 })
+  })
+})
+
+describe('a roll-up', () => {
+  test('is drained once before the flush by age, before flush() and before close()', async () => {
+    const sink = memorySink()
+    const lane = start([sink])
+    let number = 0
+    const rollUp = () => lane.delivery.watchRollUp(() => lane.add(1, ++number))
+    rollUp()
+    await vi.advanceTimersByTimeAsync(5000)
+    await turns()
+    expect(sink.events).toHaveLength(1)
+    rollUp()
+    await lane.delivery.flush()
+    expect(sink.events).toHaveLength(2)
+    rollUp()
+    await lane.delivery.close()
+    expect(sink.events).toHaveLength(3)
+    expect(number).toBe(3)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('that fails to drain is a problem and no more', async () => {
+    await using lane = start([memorySink()])
+    lane.delivery.watchRollUp(() => {
+      throw new Error('oops')
+    })
+    lane.add(1)
+    await lane.delivery.flush()
+    expect(messages(lane.said)).toEqual(['tallygate failed while summing up sampled-out calls'])
+    expect(lane.delivery.stats().delivered).toBe(1)
   })
 })
 
