@@ -67,7 +67,7 @@ export function createCalls(setup: CallSetup): Calls {
     refusers: new Set(),
     unread(call, read) {
       unread.set(call, read)
-      sweep ??= setTimeout(readUnread, UNREAD_AFTER_MS).unref()
+      sweep ??= setTimeout(() => void readUnread(), UNREAD_AFTER_MS).unref()
     },
     ended(call) {
       open.delete(call)

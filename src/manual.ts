@@ -44,10 +44,9 @@ export function manualEvent(input: ManualCall, context: ManualContext): { event:
     context.complain(sentence)
     flags.push(`manual:${field}`)
   }
-  const given: Record<string, unknown> =
-    typeof input === 'object' && input !== null
-      ? { ...input }
-      : (fault('call', expected('call', 'an object', input)), {})
+  const isObject = typeof input === 'object' && input !== null
+  if (!isObject) fault('call', expected('call', 'an object', input))
+  const given: Record<string, unknown> = isObject ? { ...input } : {}
   const unknown = Object.keys(given).filter((name) => !EVENT_FIELDS.includes(name as EventField))
   if (unknown.length > 0) context.ignore(unknown)
 

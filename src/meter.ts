@@ -139,7 +139,10 @@ export class Meter {
 
   /** The function with those labels on every event of each of its calls. */
   attributed<Args extends unknown[], T>(attribution: Attribution, fn: (...args: Args) => T): (...args: Args) => T {
-    return (...args) => runAttributed(attribution, () => fn(...args), this.#complain)
+    const complain = this.#complain
+    return function attributed(this: unknown, ...args) {
+      return runAttributed(attribution, () => fn.apply(this, args), complain)
+    }
   }
 
   /**

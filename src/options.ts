@@ -33,7 +33,7 @@ export interface MeterOptions {
   readonly limitCheckCacheTtlMs?: number | undefined
   /** Which SDKs `patchAll()` patches; default all that are installed. Environment: `TALLYGATE_PATCHES`, separated by commas. */
   readonly patches?: readonly SdkName[] | undefined
-  /** What your own hosts are: a gateway, a proxy, an emulator. `{ 'llm.example.com': 'openai' }`. */
+  /** What your own hosts are: a gateway, a proxy, an emulator. `{ 'llm.example.com': 'openai' }`. Environment: `TALLYGATE_HOSTS`, as `host=provider,host=provider`. */
   readonly hosts?: Readonly<Record<string, string>> | undefined
   /** Stands on every event. Environment: `TALLYGATE_APP_NAME`. */
   readonly appName?: string | undefined
@@ -86,6 +86,13 @@ const readNumber = (text: string): unknown => (text.trim() === '' ? Number.NaN :
 const readBoolean = (text: string): unknown =>
   /^(1|true|yes|on)$/i.test(text) ? true : /^(0|false|no|off)$/i.test(text) ? false : text
 const same = (text: string): unknown => text
+const readHosts = (text: string): unknown =>
+  Object.fromEntries(
+    text.split(',').map((pair) => {
+      const at = pair.lastIndexOf('=')
+      return [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).trim()]
+    }),
+  )
 
 const isHttpUrl = (value: unknown): boolean => {
   if (typeof value !== 'string') return false
@@ -164,6 +171,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Ru
     expects: 'an object from host to provider',
     accepts: (value) =>
       typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isText),
+    env: { name: 'TALLYGATE_HOSTS', read: readHosts },
   },
   appName: label('TALLYGATE_APP_NAME'),
   environment: label('TALLYGATE_ENVIRONMENT'),

@@ -57,12 +57,19 @@ export function createProblems({ onProblem, raiseOnError }: ProblemOptions): Pro
       said.add(key)
     }
     try {
-      if (onProblem) onProblem(safe)
-      else process.emitWarning(safe.message, { type: 'TallygateWarning', code: safe.kind })
+      if (!onProblem) process.emitWarning(safe.message, { type: 'TallygateWarning', code: safe.kind })
+      else {
+        const answer: unknown = onProblem(safe)
+        if (answer instanceof Promise) answer.catch(failedToTell)
+      }
     } catch {
-      // The user's own handler threw while it was being told of a fault: there is nobody left to tell.
-      counts.callback = (counts.callback ?? 0) + 1
+      failedToTell()
     }
+  }
+
+  /** The user's own handler failed while it was being told of a fault: there is nobody left to tell. */
+  function failedToTell(): void {
+    counts['callback'] = (counts['callback'] ?? 0) + 1
   }
 
   return {
@@ -72,21 +79,27 @@ export function createProblems({ onProblem, raiseOnError }: ProblemOptions): Pro
       said.delete(key)
     },
     guard(kind, doing, fn) {
+      const failed = (cause: unknown): undefined =>
+        void report({ kind, message: `tallygate failed while ${doing}: ${nameOf(cause)}`, cause }, `${kind}:${doing}`)
       try {
-        return fn()
+        const result = fn()
+        // A callback may be an async function: its rejection must not end the process.
+        if (kind === 'callback' && result instanceof Promise) result.catch(failed).catch(failedToTell)
+        return result
       } catch (cause) {
-        report({ kind, message: `tallygate failed while ${doing}: ${nameOf(cause)}`, cause }, `${kind}:${doing}`)
-        return undefined
+        return failed(cause)
       }
     },
   }
 }
 
-/** A `SyntaxError` of JSON.parse quotes what it could not read, which can be a prompt: only errors with a code, and the user's own, pass. */
+/** Codes of Node, undici and SQLite. An SDK's error has a code too, and quotes the provider's text. */
+const SYSTEM_CODE = /^(?:ERR_|UND_ERR_|SQLITE|E[A-Z\d]+$)/
+
+/** A `SyntaxError` of JSON.parse quotes what it could not read, which can be a prompt: only our own errors, the system's and the user's pass. */
 function mayBeShown({ kind, cause }: Problem): boolean {
-  return (
-    kind === 'callback' || cause instanceof MeterError || typeof (cause as { code?: unknown } | null)?.code === 'string'
-  )
+  const code = (cause as { code?: unknown } | null)?.code
+  return kind === 'callback' || cause instanceof MeterError || (typeof code === 'string' && SYSTEM_CODE.test(code))
 }
 
 function codeOf(cause: unknown): MeterErrorCode {

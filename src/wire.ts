@@ -48,9 +48,10 @@ function isUsd(value: unknown): boolean {
   return wholeDigits < 7 || parseUsd(value)! <= MAX_EVENT_PICO
 }
 
-function isOneOf(names: readonly string[]): Check {
-  return (value) => names.includes(value as string)
-}
+const isOneOf =
+  (names: readonly string[]): Check =>
+  (value) =>
+    names.includes(value as string)
 
 function isListOf(isItem: Check): Check {
   return (value) => Array.isArray(value) && value.length <= MAX_ENTRIES && value.every(isItem)
@@ -92,10 +93,8 @@ const CHECKS: Record<FieldKind, Check> = {
   costLines: isListOf(isCostLine),
 }
 
-const isKnownVersion: Check = (value) => isCount(value) && value !== 0 && (value as number) <= SCHEMA_VERSION
-
 const CHECK_OF = new Map<string, Check>(EVENT_FIELDS.map((field) => [WIRE_NAMES[field], CHECKS[FIELD_KINDS[field]]]))
-CHECK_OF.set('schema_version', isKnownVersion)
+CHECK_OF.set('schema_version', (value) => CHECKS.calls(value) && (value as number) <= SCHEMA_VERSION)
 const REQUIRED_NAMES = REQUIRED_FIELDS.map((field) => WIRE_NAMES[field])
 
 /**
@@ -121,13 +120,7 @@ export interface WireBatch {
 }
 
 export function checkWireBatch(value: unknown): value is WireBatch {
-  return (
-    isObject(value) &&
-    isCount(value.schema_version) &&
-    value.schema_version !== 0 &&
-    isId(value.batch_id) &&
-    Array.isArray(value.events)
-  )
+  return isObject(value) && CHECKS.calls(value.schema_version) && isId(value.batch_id) && Array.isArray(value.events)
 }
 
 type Schemas = Awaited<ReturnType<typeof buildSchemas>>

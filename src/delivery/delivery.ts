@@ -1,11 +1,12 @@
 // When events leave the process: a queue for each sink, batches by count and by age, retries, and the process's end.
 
 import type { LLMEvent } from '../event.ts'
-import type { Problem, ProblemReporter } from '../problems.ts'
+import type { ProblemReporter } from '../problems.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { runAsNobody } from '../tenant.ts'
 import { onProcessEnd } from './exit.ts'
-import { createLane, type FlushFailure, type Lane, type LaneStats } from './lane.ts'
+import { createLane, type Lane, type LaneStats } from './lane.ts'
+import { createTeller, type FlushErrorHandler } from './teller.ts'
 import { after } from './timer.ts'
 
 export interface DeliveryOptions {
@@ -19,8 +20,7 @@ export interface DeliveryOptions {
   readonly maxQueueSize?: number | undefined
   /** The longest that one send may take; 30000. */
   readonly sendTimeoutMs?: number | undefined
-  /** Called with the error of each send that failed, and with what became of its events. */
-  readonly onFlushError?: ((error: Error, failure: FlushFailure) => void) | undefined
+  readonly onFlushError?: FlushErrorHandler | undefined
   /** Runs when the process ends by itself, before the last flush: for events that are still being made. */
   readonly beforeEnd?: (() => void | Promise<void>) | undefined
   /** From 0 to 1, for the jitter of retries. */
@@ -60,7 +60,9 @@ const EXIT_DEADLINE_MS = 2000
 const CLOSE_DEADLINE_MS = 5000
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { problems, onFlushError, flushIntervalMs = 5000, maxBatchSize = 50, maxQueueSize = 1000 } = options
+  const { flushIntervalMs = 5000, maxBatchSize = 50, maxQueueSize = 1000 } = options
+  const teller = createTeller(options.problems, options.onFlushError)
+  const { tell, fault, raise } = teller
   const lanes = new Map<string, Lane>()
   let cancelTimer: (() => void) | undefined
   let isKicked = false
@@ -70,43 +72,16 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let closing: Promise<void> | undefined
   let isClosed = false
   let late = 0
-  /** What `raiseOnError` wants thrown; there is no caller to throw it at but the next flush. */
-  let raised: unknown
-
-  function tell(problem: Problem, key: string): void {
-    try {
-      problems.report(problem, key)
-    } catch (error) {
-      raised ??= error
-    }
-  }
-
-  function fault(doing: string, cause: unknown): void {
-    tell({ kind: 'internal', message: `tallygate failed while ${doing}`, cause }, `internal:${doing}`)
-  }
-
-  function failed(error: Error, failure: FlushFailure): void {
-    const complain = (cause: unknown) =>
-      tell({ kind: 'callback', message: '`onFlushError` threw an error', cause }, 'callback:onFlushError')
-    try {
-      const answer: unknown = onFlushError?.(error, failure)
-      if (answer instanceof Promise) answer.catch(complain)
-    } catch (cause) {
-      complain(cause)
-    }
-  }
 
   for (const sink of options.sinks) {
     const name = uniqueName(sink.name, lanes)
     const lane = createLane(sink, {
+      ...teller,
       name,
       maxBatchSize: Math.max(1, Math.min(maxBatchSize, maxQueueSize)),
       maxQueueSize: Math.max(1, maxQueueSize),
       sendTimeoutMs: options.sendTimeoutMs ?? 30_000,
       random: options.random ?? Math.random,
-      tell,
-      clear: (key) => problems.clear(key),
-      failed,
     })
     lanes.set(name, lane)
   }
@@ -181,7 +156,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     for (const [name, lane] of lanes) {
       const { queued } = lane.stats
       if (queued === 0) continue
-      const message = `${queued} events were not delivered to ${name} before the end`
+      const message = `${queued} ${queued === 1 ? 'event was' : 'events were'} not delivered to ${name} before the end`
       tell({ kind: 'delivery', message }, `delivery:${name}:left`)
     }
   }
@@ -214,12 +189,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     isClosed = true
     unhook?.()
     raise()
-  }
-
-  function raise(): void {
-    const error = raised
-    raised = undefined
-    if (error !== undefined) throw error
   }
 
   return {

@@ -3,7 +3,7 @@
 import type { Batch, Delivery, Sink } from '../sinks/sink.ts'
 import { after } from './timer.ts'
 
-export type Retry = Extract<Delivery, { outcome: 'retry' }>
+type Retry = Extract<Delivery, { outcome: 'retry' }>
 
 export interface Sender {
   send(batch: Batch): Promise<Delivery>

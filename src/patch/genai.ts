@@ -81,12 +81,19 @@ export function patchGenAi(
       client,
       'request',
       (original: Request, isActive) =>
-        async function request(this: ApiClient, request: ApiRequest) {
+        async function requestWatched(this: ApiClient, request: ApiRequest) {
           // Inside a send: the prototype's waist below a wrapped client's.
           const exchange = isActive() && !sending.getStore() ? await admit(this, request, false) : undefined
           if (!exchange) return original.call(this, request)
           const response = await send(exchange, request, () => original.call(this, request))
-          watchJson(response, (json) => (exchange.answer(json), json), exchange)
+          watchJson(
+            response,
+            (json) => {
+              exchange.answer(json)
+              return json
+            },
+            exchange,
+          )
           return response
         },
     ),
@@ -94,7 +101,7 @@ export function patchGenAi(
       client,
       'requestStream',
       (original: RequestStream, isActive) =>
-        async function requestStream(this: ApiClient, request: ApiRequest) {
+        async function requestStreamWatched(this: ApiClient, request: ApiRequest) {
           const exchange = isActive() && !sending.getStore() ? await admit(this, request, true) : undefined
           if (!exchange) return original.call(this, request)
           const events = await send(exchange, request, () => original.call(this, request))

@@ -8,7 +8,7 @@ import type { LLMEvent } from '../event.ts'
 import { EVENT_COLUMNS, fromRow, toRow } from './columns.ts'
 import type { Ledger, StoredLimit, TotalsQuery } from './ledger.ts'
 import type { Batch, Delivery, RejectedEvent } from './sink.ts'
-import { IN_MEMORY, isRowFault, ledgerFault, openLedger } from './sqlite/open.ts'
+import { BUSY_TIMEOUT_MS, IN_MEMORY, isRowFault, ledgerFault, openLedger } from './sqlite/open.ts'
 import { filter, halves, sumOf, toTotalsRow, totalsStatement } from './sqlite/totals.ts'
 
 export interface SqliteLedgerOptions {
@@ -34,6 +34,9 @@ const NAMES = EVENT_COLUMNS.map(({ name }) => name).join(', ')
 // Not INSERT OR IGNORE, which passes over a missing value as well and would call the event a duplicate.
 const INSERT = `INSERT INTO events (${NAMES}) VALUES (${EVENT_COLUMNS.map(() => '?').join(', ')})
   ON CONFLICT (event_id) DO NOTHING`
+
+/** The process is ending: there is no event loop to hold up any more, and no later. */
+const LAST_BUSY_TIMEOUT_MS = 2000
 
 /**
  * @example
@@ -110,7 +113,16 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
   return {
     name: 'sqlite',
     send: async (batch) => write(batch),
-    sendSync: write,
+    sendSync(batch) {
+      try {
+        database().exec(`PRAGMA busy_timeout = ${LAST_BUSY_TIMEOUT_MS}`)
+        return write(batch)
+      } catch (cause) {
+        return failure(cause)
+      } finally {
+        open?.db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+      }
+    },
     async totals(query) {
       const { sql, values } = totalsStatement(query)
       const rows = ask((db) => reading(db, sql).all(values))

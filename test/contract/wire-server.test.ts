@@ -163,9 +163,7 @@ describe('the ingest server', () => {
       rejected: { event_id: string | null; reason: string }[]
     }
     expect([answer.accepted, answer.duplicates, answer.rejected.length]).toEqual([2, 0, 152])
-    expect(answer.rejected[0]!.reason).toBe(
-      'Expected `model` to be a string of at most 1024 characters, got `5`.',
-    )
+    expect(answer.rejected[0]!.reason).toBe('Expected `model` to be a string of at most 1024 characters, got `5`.')
     expect(answer.rejected[120]!.reason).toBe('This is no event of the wire.')
     expect(answer.rejected.slice(-2).map(({ event_id }) => event_id)).toEqual([null, null])
   })
@@ -314,7 +312,11 @@ describe('the ingest server', () => {
   test('does not wait for ever for a request that hangs', async () => {
     let arrived!: () => void
     const isHere = new Promise<void>((resolve) => (arrived = resolve))
-    const server = await listen(() => (arrived(), new Promise(() => {})), { graceMs: 10 })
+    const hang = () => {
+      arrived()
+      return new Promise<Response>(() => {})
+    }
+    const server = await listen(hang, { graceMs: 10 })
     const answer = fetch(server.url).catch((error: unknown) => error)
     await isHere
     await server.close()

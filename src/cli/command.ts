@@ -1,0 +1,128 @@
+// A command as data, and the reading of a command line by it.
+
+import { parseArgs } from 'node:util'
+import type { Terminal } from './terminal.ts'
+
+export interface Option {
+  readonly type: 'string' | 'boolean'
+  /** May be given several times. */
+  readonly multiple?: boolean
+  readonly short?: string
+  /** What its value is called in the help: `--dir <folder>`. */
+  readonly value?: string
+  /** One sentence for the help. */
+  readonly help: string
+}
+
+export type Options = Readonly<Record<string, Option>>
+
+export type Values<O extends Options> = {
+  readonly [Name in keyof O]?: O[Name]['type'] extends 'boolean'
+    ? boolean
+    : O[Name]['multiple'] extends true
+      ? readonly string[]
+      : string
+}
+
+export interface Setting {
+  readonly terminal: Terminal
+  readonly env: NodeJS.ProcessEnv
+}
+
+export interface Command<O extends Options = Options> {
+  readonly name: string
+  /** One line in the list of commands. */
+  readonly summary: string
+  /** What a person should know before using it: paragraphs. */
+  readonly about: readonly string[]
+  readonly options: O
+  readonly examples: readonly string[]
+  /** Resolves to the exit code; nothing is 0. */
+  run(values: Values<O>, setting: Setting): Promise<number | undefined>
+}
+
+export function defineCommand<const O extends Options>(command: Command<O>): Command {
+  return { ...command, options: { ...command.options, ...COMMON } } as unknown as Command
+}
+
+/** On every command; `--dir` is defined here too, so that it means the same everywhere. */
+const COMMON = {
+  help: { type: 'boolean', short: 'h', help: 'Print this and stop.' },
+} as const satisfies Options
+
+export const DIR = {
+  type: 'string',
+  value: 'folder',
+  help: 'Where the ledger is. Default: $TALLYGATE_DIR, else ./.tallygate',
+} as const satisfies Option
+
+/** Ends the program with one sentence: 1 where something failed, 2 where the command line was wrong. */
+export class Stop extends Error {
+  readonly exitCode: number
+
+  constructor(exitCode: 1 | 2, sentence: string) {
+    super(sentence)
+    this.name = 'Stop'
+    this.exitCode = exitCode
+  }
+}
+
+/** The values of a command line. Throws a `Stop` of one sentence for one that the command does not understand. */
+export function readValues(command: Command, args: readonly string[]): Readonly<Record<string, unknown>> {
+  const { options, name } = command
+  // Not strict: its sentences speak of `parseArgs` users rather than of this command.
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: { ...options },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
+  const values: Record<string, unknown> = {}
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue
+    if (token.kind === 'positional')
+      throw new Stop(2, `\`${name}\` takes options only, got ${JSON.stringify(token.value)}${hint('', [], name)}`)
+    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
+    if (option === undefined)
+      throw new Stop(2, `\`${name}\` has no option \`${token.rawName}\`${hint(token.name, Object.keys(options), name)}`)
+    if (option.type === 'boolean') {
+      if (token.value !== undefined)
+        throw new Stop(2, `\`--${token.name}\` takes no value, got ${JSON.stringify(token.value)}.`)
+      values[token.name] = true
+      continue
+    }
+    const isNext = token.value?.startsWith('-') === true && token.inlineValue === false
+    if (token.value === undefined || token.value === '' || isNext)
+      throw new Stop(2, `\`--${token.name}\` needs a value: \`--${token.name} <${option.value}>\`.`)
+    if (option.multiple) values[token.name] = [...((values[token.name] as string[] | undefined) ?? []), token.value]
+    else if (token.name in values) throw new Stop(2, `\`--${token.name}\` can be given once only.`)
+    else values[token.name] = token.value
+  }
+  return values
+}
+
+function hint(typed: string, options: readonly string[], command: string): string {
+  const name = nearest(typed, options)
+  return name === undefined ? `; \`tallygate ${command} --help\` lists them.` : `; did you mean \`--${name}\`?`
+}
+
+/** The name that was probably meant. */
+export function nearest(typed: string, names: readonly string[]): string | undefined {
+  return names
+    .map((name) => ({ name, distance: distance(typed, name) }))
+    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .sort((a, b) => a.distance - b.distance)[0]?.name
+}
+
+/** Levenshtein's: how many letters have to be changed, added or taken away. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    row = next
+  }
+  return row[b.length]!
+}

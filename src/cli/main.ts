@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+// The command line: finds the command, reads its options, and turns what went wrong into one sentence and an exit code.
+
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { MeterError } from '../errors.ts'
+import { type Command, nearest, readValues, Stop } from './command.ts'
+import { demo } from './demo.ts'
+import { helpOf, overview } from './help.ts'
+import { report } from './report.ts'
+import { serve } from './serve.ts'
+import { createTerminal, type Terminal } from './terminal.ts'
+
+const COMMANDS: readonly Command[] = [report, serve, demo]
+
+async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+  const [first, ...rest] = args
+  const name = first === 'help' ? rest[0] : first
+  if (name === undefined || name === '--help' || name === '-h') {
+    overview(COMMANDS, terminal)
+    return 0
+  }
+  if (name === '--version' || name === '-v') {
+    terminal.print(version())
+    return 0
+  }
+  const command = COMMANDS.find((command) => command.name === name)
+  if (command === undefined) throw new Stop(2, unknownCommand(name))
+  const values = readValues(command, first === 'help' ? ['--help'] : rest)
+  if (values['help'] === true) {
+    helpOf(command, terminal)
+    return 0
+  }
+  return (await command.run(values, { terminal, env: process.env })) ?? 0
+}
+
+function unknownCommand(name: string): string {
+  const names = COMMANDS.map((command) => command.name)
+  const near = nearest(name, names)
+  const what = name.startsWith('-') ? 'option' : 'command'
+  if (what === 'command' && near !== undefined) return `There is no command \`${name}\`; did you mean \`${near}\`?`
+  return `There is no ${what} \`${name}\`; the commands are ${names.join(', ')}, and \`tallygate --help\` explains them.`
+}
+
+function version(): string {
+  // By its name: a bundler may move this code to another folder of the package.
+  const manifest = createRequire(import.meta.url).resolve('tallygate/package.json')
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
+}
+
+// `tallygate report | head`: the reader has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
+const terminal = createTerminal(process.stdout, process.stderr, process.env)
+try {
+  process.exitCode = await main(process.argv.slice(2), terminal)
+} catch (error) {
+  const isExpected = error instanceof Stop || error instanceof MeterError
+  terminal.complain(isExpected ? error.message : `tallygate failed. ${(error as Error)?.stack ?? String(error)}`)
+  process.exitCode = error instanceof Stop ? error.exitCode : 1
+}

@@ -1,0 +1,115 @@
+// Rows of a report: their order, their sum, and the table they make.
+
+import type { Dimension, TotalsRow } from '../sinks/ledger.ts'
+import { formatCount, usdColumn } from './figures.ts'
+import { wrap } from './help.ts'
+import { type Column, layOut } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Days in their order, everything else by what it cost. */
+export function inOrder(by: readonly Dimension[], rows: readonly TotalsRow[]): TotalsRow[] {
+  if (by[0] === 'day') return [...rows].sort((a, b) => compare(a.key[0]!, b.key[0]!) || byCost(a, b))
+  return [...rows].sort(byCost)
+}
+
+function byCost(a: TotalsRow, b: TotalsRow): number {
+  return compare(b.cost, a.cost) || b.calls - a.calls
+}
+
+function compare<T extends string | bigint>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+export function totalOf(rows: readonly TotalsRow[]): TotalsRow {
+  const sum = (field: Exclude<keyof TotalsRow, 'key' | 'cost'>) => rows.reduce((total, row) => total + row[field], 0)
+  return {
+    key: [],
+    calls: sum('calls'),
+    errors: sum('errors'),
+    unpriced: sum('unpriced'),
+    estimated: sum('estimated'),
+    inputTokens: sum('inputTokens'),
+    cachedTokens: sum('cachedTokens'),
+    outputTokens: sum('outputTokens'),
+    cost: rows.reduce((total, row) => total + row.cost, 0n),
+  }
+}
+
+const NAME_LEAST = 8
+
+const FIGURES: readonly Column[] = [
+  { title: 'calls' },
+  { title: 'errors', dispensable: 1 },
+  { title: 'in' },
+  { title: 'cached', dispensable: 2 },
+  { title: 'out' },
+  { title: 'cost' },
+  { title: '', gap: 0, align: 'left' },
+]
+
+export interface SpendOptions {
+  /** Rows shown; those beyond are added up in one. */
+  readonly top: number
+  readonly terminal: Terminal
+}
+
+/** `rows` in the order in which they are to stand. */
+export function printSpend(
+  by: readonly Dimension[],
+  rows: readonly TotalsRow[],
+  { top, terminal }: SpendOptions,
+): void {
+  const { print, paint, width } = terminal
+  const shown = fold(by, rows, top)
+  const total = totalOf(rows)
+  const usd = usdColumn([...shown, total].map(({ cost }) => cost))
+  const columns = [...by.map((dimension) => ({ title: titleOf(dimension), least: NAME_LEAST })), ...FIGURES]
+  const cells = [
+    ...shown.map((row) => [...row.key.map((name, i) => name ?? `(no ${titleOf(by[i]!)})`), ...figuresOf(row, usd)]),
+    [...by.map((_, i) => (i === 0 ? 'total' : '')), ...figuresOf(total, usd)],
+  ]
+  const table = layOut(columns, cells, width)
+  print(paint('dim', table.header))
+  for (const line of table.lines.slice(0, -1)) print(line)
+  print(paint('bold', table.lines.at(-1)!))
+  for (const note of notesOf(total, table.leftOut)) for (const line of wrap(note, width)) print(paint('dim', line))
+}
+
+function fold(by: readonly Dimension[], rows: readonly TotalsRow[], top: number): TotalsRow[] {
+  // One row that says `1 other` would take the room of the row it hides.
+  if (rows.length <= top + 1) return [...rows]
+  const isByDay = by[0] === 'day'
+  const kept = isByDay ? rows.slice(-top) : rows.slice(0, top)
+  const rest = isByDay ? rows.slice(0, -top) : rows.slice(top)
+  const key = by.map((_, i) => (i === 0 ? `${formatCount(rest.length)} ${isByDay ? 'earlier' : 'others'}` : ''))
+  const folded = { ...totalOf(rest), key }
+  return isByDay ? [folded, ...kept] : [...kept, folded]
+}
+
+function figuresOf(row: TotalsRow, usd: (sum: bigint) => string): string[] {
+  const { calls, errors, inputTokens, cachedTokens, outputTokens, cost, unpriced, estimated } = row
+  const marks = `${estimated > 0 ? '~' : ''}${unpriced > 0 ? '*' : ''}`
+  // Nothing that it used has a price: $0.00 would be a lie.
+  const sum = cost === 0n && unpriced > 0 ? 'unknown' : usd(cost)
+  const counts = [calls, errors, inputTokens, cachedTokens, outputTokens]
+  return [...counts.map(formatCount), sum, marks]
+}
+
+function notesOf({ estimated, unpriced }: TotalsRow, leftOut: readonly string[]): string[] {
+  const notes: string[] = []
+  if (estimated > 0)
+    notes.push(`~ ${formatCount(estimated)} ${calls(estimated)} broke off before the usage came: estimated in part.`)
+  if (unpriced > 0)
+    notes.push(`* ${formatCount(unpriced)} ${calls(unpriced)} of a model without a known price: not in the cost.`)
+  if (leftOut.length > 0)
+    notes.push(`No room for ${leftOut.join(' and ')} in a terminal this narrow: see --csv or --json.`)
+  return notes
+}
+
+function calls(count: number): string {
+  return count === 1 ? 'call' : 'calls'
+}
+
+export function titleOf(dimension: Dimension): string {
+  return dimension.replaceAll('_', ' ')
+}

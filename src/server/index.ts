@@ -1,0 +1,4 @@
+// `tallygate/server`: the ingest endpoint of docs/wire.md in front of a ledger.
+
+export { createIngest, type IngestOptions, type RequestHandler } from './ingest.ts'
+export { type ListenOptions, listen, type RunningServer, serve } from './serve.ts'
