@@ -51,7 +51,7 @@ export const MESSAGE = JSON.stringify({
   id: 'msg_01XFDUDYJgAACzvnptvVoYEL',
   type: 'message',
   role: 'assistant',
-  model: 'claude-sonnet-4-5-20250929',
+  model: 'claude-sonnet-5',
   content: [{ type: 'text', text: TEXT }],
   stop_reason: 'end_turn',
   stop_sequence: null,

@@ -10,8 +10,8 @@ import { isQuick, plus, report } from './report.ts'
 import { anthropic, genai, openai, type Sdk } from './sdks.ts'
 
 const size: Size = isQuick
-  ? { rounds: 30, warmUp: 8, callsPerRound: 200 }
-  : { rounds: 200, warmUp: 20, callsPerRound: 300 }
+  ? { rounds: 100, warmUp: 40, callsPerRound: 50 }
+  : { rounds: 1000, warmUp: 100, callsPerRound: 50 }
 
 const folder = mkdtempSync(join(tmpdir(), 'tallygate-bench-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))

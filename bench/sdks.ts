@@ -54,7 +54,7 @@ export const anthropic: Sdk = {
     const client = new module.Anthropic({ apiKey: 'any', ...target })
     const [system, user] = MESSAGES
     const request = {
-      model: 'claude-sonnet-4-5',
+      model: 'claude-sonnet-5',
       max_tokens: 200,
       system: system!.content,
       messages: [{ role: 'user' as const, content: user!.content }],

@@ -6,8 +6,7 @@ import type { Attempt, LLMEvent } from './event.ts'
 import type { Account } from './limits/limit-store.ts'
 import type { Hold, Limiter } from './limits/limiter.ts'
 import { fillUsage } from './missing-usage.ts'
-import type { PicoUsd } from './money.ts'
-import { attemptOf, errorCode, errorName, isRefusal, STREAM_ENDS, statusOf } from './outcome.ts'
+import { attemptOf, errorCode, errorName, flagsOf, isRefusal, STREAM_ENDS, sourceOf, statusOf } from './outcome.ts'
 import { type AttemptResult, type Exchange, type ExchangeEnd, type ExchangeRequest, HIDDEN } from './patch/exchange.ts'
 import type { PriceBook } from './pricing/price.ts'
 import type { ProblemReporter } from './problems.ts'
@@ -17,7 +16,6 @@ import { HIDE, type Json, type Reading, type RequestFacts, type StreamReader } f
 import { topLevelFields } from './providers/top-level.ts'
 import { type FinishedCall, recordOf } from './record.ts'
 import type { Payer } from './tenant.ts'
-import type { UsageSource } from './usage.ts'
 
 /** What a call needs of the rest of the meter. */
 export interface CallContext {
@@ -41,7 +39,7 @@ export interface CallContext {
   /** Work that goes on after the call has ended. */
   keep(work: Promise<unknown>): void
   /** Takes the event of a finished call; what follows is no longer on the caller's path. */
-  record(event: LLMEvent, cost: PicoUsd | undefined): void
+  record(event: LLMEvent): void
 }
 
 /** One call. The waist tells it what happens; the route reads it; it ends once, in one event. */
@@ -62,6 +60,7 @@ export class Call implements Exchange {
   #isTrying = false
   #answer: AttemptResult | undefined
   #isMalformed = false
+  #hasContent = false
 
   constructor(context: CallContext, payer: Payer, request: ExchangeRequest, found: Found) {
     this.#context = context
@@ -196,9 +195,14 @@ export class Call implements Exchange {
   // 7: the answer, however it is read, reaches exactly one end.
   chunk(data: unknown): unknown {
     this.#firstChunkAt ??= performance.now()
-    if (!this.#reader || typeof data !== 'object' || data === null) return data
+    if (!this.#reader) return data
+    if (!isObject(data)) {
+      this.malformed()
+      return data
+    }
+    this.#hasContent = true
     try {
-      const shown = this.#reader.take(data as Json)
+      const shown = this.#reader.take(data)
       return shown === HIDE ? HIDDEN : shown
     } catch (cause) {
       this.#strange('An event of a stream could not be read.', cause)
@@ -209,14 +213,16 @@ export class Call implements Exchange {
   answer(json: unknown): void {
     if (this.hasEnded) return
     if (!isObject(json)) this.malformed()
-    this.#finish('complete', isObject(json) ? this.#read(json) : {}, undefined, () => [JSON.stringify(json)])
+    const answer = isObject(json) ? json : undefined
+    this.#finish('complete', this.#read(answer), undefined, () => this.#found.route.generated(answer ?? {}))
   }
 
   answerText(text: string): void {
     if (this.hasEnded) return
-    const fields = topLevelFields(text, this.#found.route.fields) ?? parsed(text)
-    if (!fields) this.malformed()
-    this.#finish('complete', fields ? this.#read(fields) : {}, undefined, () => [text])
+    const { fields, textFields, generated } = this.#found.route
+    const answer = topLevelFields(text, fields, textFields) ?? parsed(text)
+    if (!answer) this.malformed()
+    this.#finish('complete', this.#read(answer), undefined, () => generated(parsed(text) ?? {}))
   }
 
   malformed(): void {
@@ -226,6 +232,8 @@ export class Call implements Exchange {
 
   end(how: ExchangeEnd, error?: unknown): void {
     if (this.hasEnded) return
+    // The SDK could not parse what it read.
+    if ((error as Error | null | undefined)?.name === 'SyntaxError' && this.#answer) this.malformed()
     const reader = this.#reader
     const reading = reader
       ? (this.#context.problems.guard('usage', 'adding up a stream', () => reader.reading()) ?? {})
@@ -233,7 +241,9 @@ export class Call implements Exchange {
     this.#finish(how, reading, error, () => reader?.generated() ?? [])
   }
 
-  #read(answer: Json): Reading {
+  #read(answer: Json | undefined): Reading {
+    if (!answer) return {}
+    this.#hasContent = true
     return this.#context.problems.guard('usage', 'reading an answer', () => this.#found.route.read(answer)) ?? {}
   }
 
@@ -248,17 +258,17 @@ export class Call implements Exchange {
       context.problems.guard('internal', 'recording a call', () => this.#price(finished, book))
       return
     }
-    context.keep(this.#estimateAndPrice(finished, generated))
+    const isUnseen = how === 'unread' || reading.isPending === true
+    context.keep(this.#estimateAndPrice(finished, generated, isUnseen))
   }
 
   #describe(how: ExchangeEnd, reading: Reading, error: unknown): FinishedCall {
     const answer = this.#answer
     const status = answer?.status ?? statusOf(error)
     const isAnswered = answer !== undefined
-    const isWhole =
-      reading.usage !== undefined && !reading.isPartial && (how === 'complete' || reading.finishReason !== undefined)
-    let usageSource: UsageSource = isWhole ? 'reported' : reading.usage ? 'partial' : 'estimated'
-    if (!isAnswered || (this.#isMalformed && !reading.usage)) usageSource = 'absent'
+    const seen = { how, reading, isAnswered, isMalformed: this.#isMalformed, hasContent: this.#hasContent }
+    const usageSource = sourceOf(seen)
+    const flags = flagsOf(seen, this.#found.route.isUsageOptional === true)
     if (this.#isTrying) this.attemptFailed({ status })
     if (answer) this.#attempts.push(attemptOf(answer, usageSource === 'absent' ? 'unknown' : 'yes'))
     return {
@@ -271,7 +281,7 @@ export class Call implements Exchange {
       usage: reading.usage,
       usageSource,
       usageBounds: undefined,
-      flags: this.#isMalformed ? [...(reading.flags ?? []), 'malformed'] : reading.flags,
+      flags,
       attempts: this.#attempts,
       requestId: answer?.requestId ?? this.#attempts.at(-1)?.requestId,
       status,
@@ -285,50 +295,41 @@ export class Call implements Exchange {
     }
   }
 
-  async #estimateAndPrice(finished: FinishedCall, generated: () => Iterable<string>): Promise<void> {
+  async #estimateAndPrice(finished: FinishedCall, generated: () => Iterable<string>, isUnseen: boolean): Promise<void> {
     const { experience, prices } = this.#context
     const isMissing = finished.usageSource === 'estimated' || finished.usageSource === 'partial'
+    const usualOutput = experience.outputOf(this.#kind())
     const call = isMissing
-      ? await fillUsage(finished, this.#prompt(), generated(), experience.outputOf(this.#kind()))
+      ? await fillUsage(finished, { prompt: this.#prompt(), generated: generated(), isUnseen, usualOutput })
       : finished
     this.#price(call, await prices.load())
   }
 
   // 9 to 12: the cost at the answer's tier and the request's time, the event, the settlement, and off it goes.
   #price(call: FinishedCall, book: PriceBook): void {
-    const { limiter, experience, appName, environment, record } = this.#context
+    const { limiter, experience, appName, environment, record, unpriced } = this.#context
     const { usage, reading, provider, facts, payer } = call
     const model = reading.model ?? facts.model
     const cost = usage && book.price(usage, { provider, model, at: call.at, serviceTier: reading.serviceTier })
     const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
-    if (usage && !cost) this.#unpriced()
+    if (usage && !cost) unpriced(provider, facts.model)
     if (call.usageSource === 'reported') experience.learn(this.#kind(), event.outputTokens ?? 0)
-    if (call.flags && call.flags.length > 0)
-      this.#strange(`${provider} reported usage that contradicts itself.`, undefined)
+    this.#doubt(call)
     if (this.#hold) limiter.settle(this.#hold, cost?.pico ?? 0n, call.at)
-    if (!this.#hold && cost && payer.tenantId !== undefined) this.#settleUnheld(payer.tenantId, cost.pico, call.at)
-    record(event, cost?.pico)
+    // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
+    else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, call.at)
+    record(event)
   }
 
-  /** Nothing was held for it: the model asked for had no price, the one that served it has. */
-  #settleUnheld(tenantId: string, cost: PicoUsd, at: number): void {
-    const { limiter } = this.#context
-    const accounts = limiter.accounts(tenantId, at)
-    if (accounts instanceof Promise) this.#context.keep(accounts.then((known) => limiter.spend(known, cost, at)))
-    else if (accounts.length > 0) limiter.spend(accounts, cost, at)
-  }
-
-  #unpriced(): void {
-    const { provider } = this.#found
-    const { model } = this.#facts
-    this.#context.unpriced(provider, model)
-    this.#context.problems.report(
-      {
-        kind: 'price',
-        message: `No price is known for model ${JSON.stringify(model.slice(0, 100))} of ${provider}: its calls are recorded without a cost.`,
-      },
-      `price:${provider}:${model}`,
-    )
+  /** One sentence for each kind of fault in a provider's numbers. */
+  #doubt({ provider, flags, reading }: FinishedCall): void {
+    if (flags?.includes('missing:usage'))
+      this.#strange(`${provider} gave an answer without usage: what it used is estimated.`, undefined)
+    if (reading.flags && reading.flags.length > 0)
+      this.#strange(
+        `${provider} reported usage that cannot be right (${reading.flags.join(', ')}): it is billed at the dearest reading.`,
+        undefined,
+      )
   }
 
   #strange(message: string, cause: unknown): void {

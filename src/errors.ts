@@ -115,14 +115,16 @@ export function expected(name: string, expectation: string, got: unknown): strin
   return `Expected \`${name}\` to be ${expectation}, got ${describe(got)}.`
 }
 
+/** Short strings are names and slips; what a long one says is nobody's business, and may be a prompt. */
+const QUOTED = 40
+
 function describe(value: unknown): string {
-  if (typeof value === 'string') {
-    const shown = value.length > 40 ? `${value.slice(0, 40)}…` : value
-    return `${JSON.stringify(shown)}${value.length > 40 ? ` (${value.length} characters)` : ''}`
-  }
+  if (typeof value === 'string')
+    return value.length <= QUOTED ? JSON.stringify(value) : `a string of ${value.length} characters`
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean')
     return `\`${value}\``
   if (typeof value === 'bigint') return `\`${value}n\``
   if (Array.isArray(value)) return 'an array'
-  return typeof value === 'function' ? 'a function' : `an ${typeof value}`
+  if (typeof value === 'symbol') return 'a symbol'
+  return typeof value === 'function' ? 'a function' : 'an object'
 }

@@ -9,6 +9,7 @@ export {
   type Refusal,
 } from './errors.ts'
 export type { Attempt, CostLine, CostSource, LLMEvent, TagValue } from './event.ts'
+export type { Limit, LimitState } from './limits/limit.ts'
 export type { ManualCall } from './manual.ts'
 export { Meter } from './meter.ts'
 export type { MeterOptions } from './options.ts'
@@ -16,5 +17,4 @@ export type { CopyReport, PatchReport, SdkReport } from './patch/patches.ts'
 export type { Problem, ProblemKind } from './problems.ts'
 export type { MeterStats } from './stats.ts'
 export type { Attribution } from './tenant.ts'
-export type { Limit, LimitState } from './tenant-limits.ts'
 export type { Bucket, Usage, UsageBounds, UsageSource } from './usage.ts'

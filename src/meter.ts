@@ -5,8 +5,9 @@ import { createDelivery } from './delivery/delivery.ts'
 import { createRollUp } from './delivery/roll-up.ts'
 import type { LimitWindow } from './errors.ts'
 import type { LLMEvent } from './event.ts'
+import type { Limit, LimitState } from './limits/limit.ts'
 import { type ManualCall, manualEvent } from './manual.ts'
-import { formatUsd, type PicoUsd } from './money.ts'
+import { formatUsd } from './money.ts'
 import { type MeterOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import type { SdkName } from './patch/exchange.ts'
 import { createPatches, type Patches, type PatchReport, type SdkReport } from './patch/patches.ts'
@@ -20,7 +21,7 @@ import type { Sink } from './sinks/sink.ts'
 import { sqliteLedger } from './sinks/sqlite.ts'
 import { createStats, type MeterStats } from './stats.ts'
 import { type Attribution, assignTenant, currentPayer, perRequest, runAs, runAttributed } from './tenant.ts'
-import { createTenantLimits, type Limit, type LimitState, type TenantLimits } from './tenant-limits.ts'
+import { createTenantLimits, type TenantLimits } from './tenant-limits.ts'
 
 /**
  * Meters the LLM calls of this process: who pays, what it cost, and whether it may happen.
@@ -61,7 +62,7 @@ export class Meter {
     })
     this.#delivery = createDelivery({
       ...resolved,
-      sinks: sinks.map((sink) => (sink === (ledger ?? sinks[0]) ? this.#limits.noting(sink) : sink)),
+      sinks: this.#limits.noting(sinks),
       problems: this.#problems,
       beforeEnd: () => this.#calls.endAll(),
     })
@@ -76,8 +77,8 @@ export class Meter {
       environment: resolved.environment,
       started: () => this.#delivery.watchEnd(),
       refused: () => this.#stats.refused(),
-      unpriced: (provider, model) => this.#stats.unpriced(provider, model),
-      record: (event, cost) => this.#record(event, cost),
+      unpriced: (provider, model) => this.#unpriced(provider, model),
+      record: (event) => this.#record(event),
       now: Date.now,
     })
     this.#patches = createPatches(this.#calls.observer)
@@ -123,7 +124,7 @@ export class Meter {
   forTenant<T>(tenantId: string, fn: () => T): T
   forTenant<T>(tenantId: string, attribution: Attribution, fn: () => T): T
   forTenant<T>(tenantId: string, second: Attribution | (() => T), third?: () => T): T {
-    const [attribution, fn] = typeof second === 'function' ? [{}, second] : [second, third!]
+    const [attribution, fn] = typeof second === 'function' ? [undefined, second] : [second, third!]
     return runAs(tenantId, attribution, fn, this.#complain)
   }
 
@@ -153,28 +154,30 @@ export class Meter {
    * meter.trackManually({ provider: 'cohere', model: 'command-r-plus', inputTokens: 512, outputTokens: 128, tenantId: 'acme' })
    */
   trackManually(call: ManualCall): void {
-    const payer = currentPayer()
-    const now = Date.now()
-    const track = (book: PriceBook) => {
-      this.#problems.guard('internal', 'tracking a call by hand', () => {
-        const { event, cost } = manualEvent(call, {
-          payer,
-          book,
-          appName: this.#options.appName,
-          environment: this.#options.environment,
-          now,
-          complain: this.#complain,
-          ignore: (names) => this.#debug(`trackManually: ignored ${names.map((name) => `\`${name}\``).join(', ')}`),
-        })
-        if (event.usage && cost === undefined) this.#stats.unpriced(event.provider, event.model)
-        this.#record(event, cost)
-        const { tenantId } = event
-        if (tenantId !== undefined && cost !== undefined)
-          this.#limits.spent(tenantId, cost, Date.parse(event.timestamp))
+    // Read in the caller's own turn: the object is the application's, and may be another call's a moment later.
+    const manual = this.#problems.guard('internal', 'reading a call reported by hand', () =>
+      manualEvent(call, {
+        payer: currentPayer(),
+        appName: this.#options.appName,
+        environment: this.#options.environment,
+        now: Date.now(),
+        complain: this.#complain,
+        ignore: (names) => this.#debug(`trackManually: ignored ${names.map((name) => `\`${name}\``).join(', ')}`),
+      }),
+    )
+    if (!manual) return
+    const record = (book: PriceBook) => {
+      this.#problems.guard('internal', 'recording a call reported by hand', () => {
+        const { event, cost } = manual.price(book)
+        const { tenantId, timestamp, usage } = event
+        if (cost !== undefined && tenantId !== undefined)
+          this.#limits.limiter.spend(tenantId, cost, Date.parse(timestamp))
+        if (cost === undefined && usage && Object.keys(usage).length > 0) this.#unpriced(event.provider, event.model)
+        this.#record(event)
       })
     }
-    if (this.#prices.book) track(this.#prices.book)
-    else this.#calls.keep(this.#prices.load().then(track))
+    if (this.#prices.book) record(this.#prices.book)
+    else this.#calls.keep(this.#prices.load().then(record))
   }
 
   /**
@@ -237,32 +240,53 @@ export class Meter {
     await this.#limits.close()
   }
 
-  #record(event: LLMEvent, cost: PicoUsd | undefined): void {
+  #record(event: LLMEvent): void {
     const { onEvent, sampleRate, debug } = this.#options
     this.#stats.recorded(event)
-    if (cost !== undefined) this.#limits.recorded(event, cost)
-    if (debug) this.#debug(lineOf(event))
-    if (onEvent) this.#problems.guard('callback', 'calling `onEvent`', () => onEvent(event))
-    if (sampleRate === 1 || Math.random() < sampleRate) {
-      this.#delivery.add(event)
-      return
+    if (sampleRate === 1 || Math.random() < sampleRate) this.#delivery.add(event)
+    else {
+      this.#stats.sampledOut(event)
+      this.#rollUp.add(event)
+      this.#delivery.watchRollUp(() => this.#rollUp.drain())
     }
-    this.#stats.sampledOut()
-    this.#rollUp.add(event)
-    this.#delivery.watchRollUp(() => this.#rollUp.drain())
+    if (debug) this.#debug(lineOf(event))
+    if (onEvent)
+      this.#problems.guard('callback', 'calling `onEvent`', () => {
+        const answer: unknown = onEvent(event)
+        // An `async` one fails later, when nothing of ours is around it.
+        if (answer instanceof Promise) this.#calls.keep(answer.catch(this.#callbackFailed))
+      })
   }
 
+  #unpriced(provider: string, model: string): void {
+    this.#stats.unpriced(provider, model)
+    const name = JSON.stringify(model.slice(0, 100))
+    this.#problems.report(
+      {
+        kind: 'price',
+        message: `No price is known for model ${name} of ${provider}: its calls are recorded without a cost.`,
+      },
+      `price:${provider}:${model}`,
+    )
+  }
+
+  readonly #callbackFailed = (cause: unknown): void => {
+    this.#problems.report({ kind: 'callback', message: '`onEvent` failed.', cause }, 'callback:onEvent')
+  }
+
+  /** Said once for each kind of fault, however many values have it. */
   readonly #complain = (sentence: string): void => {
-    this.#problems.report({ kind: 'tenant', message: sentence }, `tenant:${sentence}`)
+    this.#problems.report({ kind: 'tenant', message: sentence }, `tenant:${sentence.split(', got ', 1)[0]}`)
   }
 
   #debug(line: string): void {
-    if (this.#options.debug) process.stderr.write(`tallygate ${line}\n`)
+    // One line, whatever a model or a label is called.
+    if (this.#options.debug) process.stderr.write(`tallygate ${line.replace(/\p{Cc}+/gu, ' ')}\n`)
   }
 }
 
 function defaultSink({ url, apiKey, gzip, dir }: ResolvedOptions): Sink {
-  return url === undefined ? sqliteLedger({ path: `${dir}/ledger.db` }) : httpSink({ url, apiKey: apiKey ?? '', gzip })
+  return url === undefined ? sqliteLedger({ path: `${dir}/ledger.db` }) : httpSink({ url, apiKey, gzip })
 }
 
 /** One event on one line, for `debug`. */

@@ -4,39 +4,68 @@ import { estimateTokens, type TokenEstimate } from './providers/estimate.ts'
 import type { FinishedCall } from './record.ts'
 import { type Bucket, tokenTotals } from './usage.ts'
 
+/** What an estimate goes by. */
+export interface Evidence {
+  readonly prompt: Iterable<string>
+  /** What of the answer has arrived. */
+  readonly generated: Iterable<string>
+  /** Nobody has seen the answer: it is made, and billed, all the same. */
+  readonly isUnseen: boolean
+  /** Output of such calls as a rule. */
+  readonly usualOutput: number
+}
+
+/** How much longer than usual an answer may be that nobody has seen and nothing caps. */
+const LONGEST_TIMES_USUAL = 10
+
 /**
  * The call with what is missing of its usage filled in. What was reported stands: of a broken-off stream Anthropic has
- * reported the input, Google a running total, OpenAI nothing.
+ * reported the input, Google a running total, OpenAI nothing. A count beside one that cannot be is a lower bound.
  */
-export async function fillUsage(
-  call: FinishedCall,
-  prompt: Iterable<string>,
-  generated: Iterable<string>,
-  usualOutput: number,
-): Promise<FinishedCall> {
+export async function fillUsage(call: FinishedCall, evidence: Evidence): Promise<FinishedCall> {
+  const { facts, streamEnd } = call
   const known = tokenTotals(call.usage ?? {})
-  const input = known.inputTokens > 0 ? exactly(known.inputTokens) : await estimateTokens(prompt)
-  const output =
-    known.outputTokens > 0
-      ? exactly(known.outputTokens)
-      : call.streamEnd === 'unread'
-        ? neverRead(call.facts.maxOutputTokens, usualOutput)
-        : await estimateTokens(generated)
+  const isDoubtful = (call.reading.flags?.length ?? 0) > 0
+  const input = await side(known.inputTokens, isDoubtful, () => estimateTokens(evidence.prompt))
+  const output = await side(known.outputTokens, isDoubtful, async () =>
+    evidence.isUnseen
+      ? unseen(facts.maxOutputTokens, evidence.usualOutput)
+      : within(facts.maxOutputTokens, await estimateTokens(evidence.generated)),
+  )
+  // A running total is as old as the last event: generation went on until the provider noticed.
+  const most = facts.maxOutputTokens ?? evidence.usualOutput * LONGEST_TIMES_USUAL
+  const high = known.outputTokens > 0 && streamEnd !== undefined ? Math.max(output.high, most) : output.high
   const usage: { [B in Bucket]?: number } = { ...call.usage }
-  if (known.inputTokens === 0 && input.tokens > 0) usage['input.text'] = input.tokens
-  if (known.outputTokens === 0 && output.tokens > 0) usage['output.text'] = output.tokens
+  add(usage, 'input.text', input.tokens - known.inputTokens)
+  add(usage, 'output.text', output.tokens - known.outputTokens)
   return {
     ...call,
     usage,
-    usageBounds: { inputTokens: [input.low, input.high], outputTokens: [output.low, output.high] },
+    usageBounds: { inputTokens: [input.low, input.high], outputTokens: [output.low, high] },
   }
 }
 
-/** A stream that nobody read is generated, and billed, all the same: as long as such answers usually are. */
-function neverRead(cap: number | undefined, usual: number): TokenEstimate {
-  return { tokens: cap === undefined ? usual : Math.min(cap, usual), low: 0, high: cap ?? usual * 10 }
+async function side(
+  known: number,
+  isDoubtful: boolean,
+  estimate: () => Promise<TokenEstimate>,
+): Promise<TokenEstimate> {
+  if (known > 0 && !isDoubtful) return { tokens: known, low: known, high: known }
+  const { tokens, low, high } = await estimate()
+  return { tokens: Math.max(known, tokens), low: Math.max(known, low), high: Math.max(known, high) }
 }
 
-function exactly(tokens: number): TokenEstimate {
-  return { tokens, low: tokens, high: tokens }
+function add(usage: { [B in Bucket]?: number }, bucket: Bucket, tokens: number): void {
+  if (tokens > 0) usage[bucket] = (usage[bucket] ?? 0) + tokens
+}
+
+/** A stream that nobody read is generated, and billed, all the same: as long as such answers usually are. */
+function unseen(cap: number | undefined, usual: number): TokenEstimate {
+  const tokens = cap === undefined ? usual : Math.min(cap, usual)
+  return { tokens, low: 0, high: cap ?? usual * LONGEST_TIMES_USUAL }
+}
+
+function within(cap: number | undefined, { tokens, low, high }: TokenEstimate): TokenEstimate {
+  if (cap === undefined) return { tokens, low, high }
+  return { tokens: Math.min(tokens, cap), low: Math.min(low, cap), high: Math.min(high, cap) }
 }

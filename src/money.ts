@@ -29,6 +29,12 @@ export function parseUsd(value: string | number): PicoUsd | undefined {
   return sign === '-' ? -digits : digits
 }
 
+/** Reads what somebody gave as dollars; a number with more digits than money has, such as `0.1 + 0.2`, is rounded to the pico-dollar. */
+export function parseDollars(value: unknown): PicoUsd | undefined {
+  if (typeof value === 'string') return parseUsd(value)
+  return typeof value === 'number' && Math.abs(value) < 1e15 ? parseUsd(value.toFixed(12)) : undefined
+}
+
 /**
  * The exact decimal digits of a sum in dollars, without trailing zeros.
  *

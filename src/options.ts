@@ -69,12 +69,14 @@ export interface ResolvedOptions extends MeterOptions {
   readonly raiseOnError: boolean
 }
 
-interface Rule {
+export interface OptionRule {
   readonly expects: string
   readonly accepts: (value: unknown) => boolean
   /** Only what fits into a string can come from the environment. */
   readonly env?: { readonly name: string; readonly read: (text: string) => unknown }
   readonly default?: unknown
+  /** Never quoted, not even when it is wrong. */
+  readonly isSecret?: boolean
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
@@ -103,25 +105,25 @@ const isHttpUrl = (value: unknown): boolean => {
   }
 }
 
-const whole = (name: string, least: number, fallback: number): Rule => ({
+const whole = (name: string, least: number, fallback: number): OptionRule => ({
   expects: `a whole number from ${least} to ${2 ** 31 - 1}`,
   accepts: isWhole(least),
   env: { name, read: readNumber },
   default: fallback,
 })
-const yesOrNo = (name: string, fallback: boolean): Rule => ({
+const yesOrNo = (name: string, fallback: boolean): OptionRule => ({
   expects: 'true or false',
   accepts: (value) => typeof value === 'boolean',
   env: { name, read: readBoolean },
   default: fallback,
 })
-const httpUrl = (name: string): Rule => ({
+const httpUrl = (name: string): OptionRule => ({
   expects: 'an http or https URL',
   accepts: isHttpUrl,
   env: { name, read: same },
 })
-const callback: Rule = { expects: 'a function', accepts: isFunction }
-const label = (name: string): Rule => ({
+const callback: OptionRule = { expects: 'a function', accepts: isFunction }
+const label = (name: string): OptionRule => ({
   expects: 'a string of 1 to 256 characters',
   accepts: isLabel,
   env: { name, read: same },
@@ -132,9 +134,27 @@ const SDKS = ['openai', 'anthropic', 'google']
 const isSink = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && isFunction((value as { send?: unknown }).send)
 
-export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Rule } = {
+const isLimitStore = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  ['setLimit', 'removeLimit', 'accounts', 'lease'].every((name) => isFunction((value as Record<string, unknown>)[name]))
+
+/** A URL in place of a host would match nothing, and nobody would notice. */
+const isHosts = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.entries(value).every(([host, provider]) => /^[^\s/@]+$/.test(host) && isText(provider))
+
+export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: OptionRule } = {
   url: httpUrl('TALLYGATE_URL'),
-  apiKey: { expects: 'a non-empty string', accepts: isText, env: { name: 'TALLYGATE_API_KEY', read: same } },
+  apiKey: {
+    // A line break at the end of a secret file makes a header that no client sends.
+    expects: 'a string without spaces or line breaks',
+    accepts: (value) => typeof value === 'string' && /^[\x21-\x7e]+$/.test(value),
+    env: { name: 'TALLYGATE_API_KEY', read: same },
+    isSecret: true,
+  },
   limitsUrl: httpUrl('TALLYGATE_LIMITS_URL'),
   dir: {
     expects: 'the path of a folder',
@@ -148,7 +168,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Ru
   },
   limitStore: {
     expects: 'a limit store',
-    accepts: (value) => typeof value === 'object' && value !== null && isFunction((value as { lease?: unknown }).lease),
+    accepts: isLimitStore,
   },
   gzip: yesOrNo('TALLYGATE_GZIP', true),
   flushIntervalMs: whole('TALLYGATE_FLUSH_INTERVAL_MS', 1, 5000),
@@ -169,8 +189,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Ru
   },
   hosts: {
     expects: 'an object from host to provider',
-    accepts: (value) =>
-      typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isText),
+    accepts: isHosts,
     env: { name: 'TALLYGATE_HOSTS', read: readHosts },
   },
   appName: label('TALLYGATE_APP_NAME'),
@@ -217,8 +236,14 @@ export function resolveOptions(options: MeterOptions = {}, env: NodeJS.ProcessEn
     const text = given === undefined && rule.env ? env[rule.env.name] : undefined
     const value = given ?? (text === undefined || text === '' ? rule.default : rule.env!.read(text))
     if (value === undefined) continue
-    const said = given === undefined && text ? `${rule.env!.name}` : name
-    if (!rule.accepts(value)) throw new MeterError('BAD_OPTION', expected(said, rule.expects, given ?? text ?? value))
+    if (!rule.accepts(value)) {
+      const said = given === undefined && text ? rule.env!.name : name
+      const got = given ?? text ?? value
+      throw new MeterError(
+        'BAD_OPTION',
+        rule.isSecret ? `Expected \`${said}\` to be ${rule.expects}.` : expected(said, rule.expects, got),
+      )
+    }
     resolved[name] = value
   }
   return Object.freeze(resolved) as unknown as ResolvedOptions

@@ -3,6 +3,8 @@
 import type { Attempt } from './event.ts'
 import type { AttemptResult, ExchangeEnd } from './patch/exchange.ts'
 import { codeOf } from './providers/counts.ts'
+import type { Reading } from './providers/provider.ts'
+import type { UsageSource } from './usage.ts'
 
 /** How a stream ended that was not read to its end. */
 export const STREAM_ENDS: Readonly<Record<ExchangeEnd, string>> = {
@@ -43,4 +45,31 @@ export function errorCode(error: unknown): string | undefined {
 
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && (error as { code?: unknown }).code === 'LIMIT_EXCEEDED'
+}
+
+/** What was seen of an answer by the time it was over. */
+export interface Seen {
+  readonly how: ExchangeEnd
+  readonly reading: Reading
+  readonly isAnswered: boolean
+  readonly isMalformed: boolean
+  /** Something of it could be parsed. */
+  readonly hasContent: boolean
+}
+
+export function sourceOf({ how, reading, isAnswered, isMalformed, hasContent }: Seen): UsageSource {
+  if (!isAnswered) return 'absent'
+  if (reading.usage) return !reading.isPartial && (how === 'complete' || reading.finishReason) ? 'reported' : 'partial'
+  // No body, or one that is no answer: nothing says that anything was generated.
+  return !hasContent && (isMalformed || how === 'complete') ? 'absent' : 'estimated'
+}
+
+/** What was wrong with an answer besides the numbers in it. */
+export function flagsOf(seen: Seen, isUsageOptional: boolean): readonly string[] | undefined {
+  const { how, reading, isAnswered, isMalformed, hasContent } = seen
+  if (isMalformed) return [...(reading.flags ?? []), 'malformed']
+  if (!isAnswered || how !== 'complete' || reading.usage) return reading.flags
+  if (!hasContent) return ['empty']
+  const isMissing = !isUsageOptional && !reading.isPending && reading.error === undefined
+  return isMissing ? ['missing:usage'] : undefined
 }

@@ -115,11 +115,13 @@ function costSource(cost: Cost | undefined, usageSource: UsageSource): CostSourc
 
 function metadataOf(call: FinishedCall): Readonly<Record<string, TagValue>> | undefined {
   const { facts, status, reading, errorCode, streamEnd } = call
-  if (status === undefined && !facts.metadata && !errorCode && !streamEnd) return undefined
+  if (status === undefined && !facts.metadata && !errorCode && !streamEnd && !reading.reported) return undefined
   const metadata: Record<string, TagValue> = { ...facts.metadata }
   if (status !== undefined) metadata['http_status'] = status
   if (reading.finishReason !== undefined) metadata['finish_reason'] = reading.finishReason
   if (errorCode !== undefined) metadata['error_code'] = errorCode
   if (streamEnd !== undefined) metadata['stream_end'] = streamEnd
+  // Beside the flags: the totals as the provider wrote them.
+  for (const name in reading.reported) metadata[`reported_${name}`] = reading.reported[name]!
   return metadata
 }

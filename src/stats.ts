@@ -34,14 +34,14 @@ export function createStats() {
   const counts = { calls: 0, errors: 0, estimated: 0, flagged: 0, sampledOut: 0, refused: 0 }
   const unpriced = new Map<string, number>()
   return {
-    recorded({ error, usageSource, usageFlags }: LLMEvent): void {
-      counts.calls++
-      if (error !== undefined) counts.errors++
-      if (usageSource === 'estimated' || usageSource === 'partial') counts.estimated++
-      if (usageFlags !== undefined) counts.flagged++
+    recorded({ calls = 1, error, usageSource, usageFlags }: LLMEvent): void {
+      counts.calls += calls
+      if (error !== undefined) counts.errors += calls
+      if (usageSource === 'estimated' || usageSource === 'partial') counts.estimated += calls
+      if (usageFlags !== undefined) counts.flagged += calls
     },
-    sampledOut(): void {
-      counts.sampledOut++
+    sampledOut({ calls = 1 }: LLMEvent): void {
+      counts.sampledOut += calls
     },
     refused(): void {
       counts.refused++

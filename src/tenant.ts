@@ -78,7 +78,7 @@ export function currentPayer(): Payer {
 type Complain = (sentence: string) => void
 
 /** An id that cannot be one is told of, and the code runs for no tenant: the application's request goes on. */
-export function runAs<T>(tenantId: string, attribution: Attribution, fn: () => T, complain: Complain): T {
+export function runAs<T>(tenantId: string, attribution: Attribution | undefined, fn: () => T, complain: Complain): T {
   const outer = scopes.getStore()
   const scope: Scope = {
     payer: { tenantId: cleanTenantId(tenantId, complain) },
@@ -120,8 +120,8 @@ function merge(outer: Attribution | undefined, inner: Attribution): Attribution 
 }
 
 export const MAX_TENANT_ID_LENGTH = 256
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
-const CONTROL = /[\u0000-\u001f\u007f]/
+/** Control characters, and halves of a surrogate pair, which a ledger cannot store: two such ids would become one. */
+const CONTROL = /[\p{Cc}\p{Cs}]/u
 
 /** What is wrong with a tenant id: it is 1 to 256 characters without control characters, or it would spoil a ledger. */
 export function tenantIdFault(value: unknown): string | undefined {
@@ -149,7 +149,8 @@ const MAX_ATTRIBUTION_LENGTH = 256
 const MAX_TAGS = 32
 
 /** The known fields that can be what they say; frozen, since every event of the scope shares it. */
-function cleanAttribution(value: Attribution, complain: Complain): Attribution {
+function cleanAttribution(value: Attribution | undefined, complain: Complain): Attribution {
+  if (value === undefined) return NOBODY
   if (typeof value !== 'object' || value === null) {
     complain(expected('attribution', 'an object', value))
     return NOBODY
@@ -185,6 +186,8 @@ export function checkTags(tags: unknown): Readonly<Record<string, TagValue>> {
   for (const [name, tag] of entries) {
     const isScalar =
       typeof tag === 'string' || typeof tag === 'boolean' || (typeof tag === 'number' && Number.isFinite(tag))
+    if (name.length > MAX_ATTRIBUTION_LENGTH)
+      throw new MeterError('BAD_INPUT', expected('tags', `named in at most ${MAX_ATTRIBUTION_LENGTH} characters`, name))
     if (!isScalar || (typeof tag === 'string' && tag.length > MAX_ATTRIBUTION_LENGTH))
       throw new MeterError(
         'BAD_INPUT',

@@ -68,7 +68,7 @@ export class Stop extends Error {
 }
 
 /** The values of a command line. Throws a `Stop` of one sentence for one that the command does not understand. */
-export function readValues(command: Command, args: readonly string[]): Readonly<Record<string, unknown>> {
+export function readValues(command: Command, args: readonly string[]): Values<Options> {
   const { options, name } = command
   // Not strict: its sentences speak of `parseArgs` users rather than of this command.
   const { tokens } = parseArgs({
@@ -99,7 +99,7 @@ export function readValues(command: Command, args: readonly string[]): Readonly<
     else if (token.name in values) throw new Stop(2, `\`--${token.name}\` can be given once only.`)
     else values[token.name] = token.value
   }
-  return values
+  return values as Values<Options>
 }
 
 function hint(typed: string, options: readonly string[], command: string): string {

@@ -24,21 +24,22 @@ const DECIMALS = [2, 4, 6]
 const MOST_DIGITS = 7
 
 /**
- * Writes sums of one column: all with as many decimals, so that their points stand under each other; enough of them for
- * two digits of the smallest, unless the largest leaves no room for that. A cost that would read as nothing is `<$0.01`.
+ * Writes sums of one column: all with as many decimals, so that their points stand under each other; enough of them to
+ * say each exactly or with two digits, unless the largest leaves no room for that. A cost that would read as nothing is
+ * `<$0.01`.
  *
  * @example
  * const usd = usdColumn([1_500_000_000n, 20_000_000_000n])
  * usd(1_500_000_000n) // '$0.0015'
  */
 export function usdColumn(sums: readonly PicoUsd[]): (sum: PicoUsd) => string {
-  const sizes = sums.map(sizeOf).filter((size) => size > 0n)
-  const smallest = sizes.reduce((least, size) => (size < least ? size : least), sizes[0] ?? 0n)
+  const sizes = sums.map(sizeOf)
   const largest = sizes.reduce((most, size) => (size > most ? size : most), 0n)
   const room = MOST_DIGITS - String(largest / PICO_PER_USD).length
   const fitting = DECIMALS.filter((decimals) => decimals <= Math.max(2, room))
-  const decimals = fitting.find((decimals) => smallest >= 10n * stepOf(decimals)) ?? fitting.at(-1)!
-  return (sum) => formatSum(sum, decimals)
+  const isSaid = (size: PicoUsd, step: PicoUsd) => size >= 10n * step || size % step === 0n
+  const decimals = fitting.find((decimals) => sizes.every((size) => isSaid(size, stepOf(decimals)))) ?? fitting.at(-1)!
+  return (sum) => roundedTo(decimals, sum)
 }
 
 /** One sum alone, with as many decimals as it needs. */
@@ -46,7 +47,8 @@ export function formatMoney(sum: PicoUsd): string {
   return usdColumn([sum])(sum)
 }
 
-function formatSum(sum: PicoUsd, decimals: number): string {
+/** A cost that would read as nothing is `<$0.01`. */
+export function roundedTo(decimals: number, sum: PicoUsd): string {
   const size = sizeOf(sum)
   const steps = scale(size, 1n, stepOf(decimals))
   const sign = sum < 0n ? '-' : ''

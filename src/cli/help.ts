@@ -2,6 +2,7 @@
 
 import type { Command, Option, Options } from './command.ts'
 import type { Terminal } from './terminal.ts'
+import { wrap } from './width.ts'
 
 const EXIT_CODES = 'Exit codes: 0 done, 1 failed, 2 the command line was wrong.'
 
@@ -65,16 +66,4 @@ function printList(items: readonly (readonly [string, string])[], { print, paint
     print(`  ${paint('cyan', term)}${' '.repeat(indent - term.length - 2)}${first}`)
     for (const line of rest) print(' '.repeat(indent) + line)
   }
-}
-
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line]
 }

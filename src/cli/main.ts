@@ -27,7 +27,7 @@ async function main(args: readonly string[], terminal: Terminal): Promise<number
   const command = COMMANDS.find((command) => command.name === name)
   if (command === undefined) throw new Stop(2, unknownCommand(name))
   const values = readValues(command, first === 'help' ? ['--help'] : rest)
-  if (values['help'] === true) {
+  if ('help' in values) {
     helpOf(command, terminal)
     return 0
   }

@@ -1,5 +1,6 @@
 // `tallygate report`: what the embedded ledger says was spent.
 
+import { resolve } from 'node:path'
 import { DIMENSIONS, type Dimension, type Ledger, type TotalsQuery } from '../sinks/ledger.ts'
 import { DIR, defineCommand, nearest, Stop, type Values } from './command.ts'
 import { toCsv, toJson } from './export.ts'
@@ -58,7 +59,9 @@ export const report = defineCommand({
       if (values.csv) terminal.write(toCsv(query.by, inOrder(query.by, await ledger.totals(query))))
       else if (values.json) {
         const rows = inOrder(query.by, await ledger.totals(query))
-        terminal.write(toJson({ ledger: path, query, rows, limits: await limitsNow(ledger, query.tenantId, now) }))
+        terminal.write(
+          toJson({ ledger: resolve(path), query, rows, limits: await limitsNow(ledger, query.tenantId, now) }),
+        )
       } else {
         terminal.print(terminal.paint('dim', `${shown(path)}, ${inWords(period)}`))
         terminal.print()
@@ -146,6 +149,6 @@ function topOf(text: string | undefined): number | undefined {
 function inWords({ since, until, tenantId }: Period): string {
   const whose = tenantId === undefined ? '' : `${tenantId}, `
   if (since === undefined && until === undefined) return `${whose}all time`
-  const from = since === undefined ? '' : `from ${formatMoment(since)} `
-  return `${whose}${from}${until === undefined ? 'to now' : `to ${formatMoment(until)}`} UTC`
+  const from = since === undefined ? '' : `from ${formatMoment(since)} UTC `
+  return `${whose}${from}to ${until === undefined ? 'now' : `${formatMoment(until)} UTC`}`
 }

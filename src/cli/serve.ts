@@ -10,7 +10,7 @@ const PORT = 8787
 
 export const serve = defineCommand({
   name: 'serve',
-  summary: 'An ingest endpoint for other processes, in front of the same ledger.',
+  summary: 'An ingest endpoint for other processes, into the same ledger.',
   about: [
     'Takes events at POST /v1/ingest and limits at /v1/limits/{tenant}, for whoever sends the API key. An event that comes twice counts once. It speaks plain HTTP: put a proxy with TLS in front of it before other machines come in.',
   ],

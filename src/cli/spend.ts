@@ -2,9 +2,9 @@
 
 import type { Dimension, TotalsRow } from '../sinks/ledger.ts'
 import { formatCount, usdColumn } from './figures.ts'
-import { wrap } from './help.ts'
 import { type Column, layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
+import { wrap } from './width.ts'
 
 /** Days in their order, everything else by what it cost. */
 export function inOrder(by: readonly Dimension[], rows: readonly TotalsRow[]): TotalsRow[] {
@@ -35,7 +35,8 @@ export function totalOf(rows: readonly TotalsRow[]): TotalsRow {
   }
 }
 
-const NAME_LEAST = 8
+/** A day is never cut: half a date says nothing. */
+const leastOf = (dimension: Dimension, i: number) => (i === 0 || dimension === 'day' ? 10 : 8)
 
 const FIGURES: readonly Column[] = [
   { title: 'calls' },
@@ -63,7 +64,10 @@ export function printSpend(
   const shown = fold(by, rows, top)
   const total = totalOf(rows)
   const usd = usdColumn([...shown, total].map(({ cost }) => cost))
-  const columns = [...by.map((dimension) => ({ title: titleOf(dimension), least: NAME_LEAST })), ...FIGURES]
+  const columns = [
+    ...by.map((dimension, i) => ({ title: titleOf(dimension), least: leastOf(dimension, i) })),
+    ...FIGURES,
+  ]
   const cells = [
     ...shown.map((row) => [...row.key.map((name, i) => name ?? `(no ${titleOf(by[i]!)})`), ...figuresOf(row, usd)]),
     [...by.map((_, i) => (i === 0 ? 'total' : '')), ...figuresOf(total, usd)],
@@ -76,12 +80,12 @@ export function printSpend(
 }
 
 function fold(by: readonly Dimension[], rows: readonly TotalsRow[], top: number): TotalsRow[] {
-  // One row that says `1 other` would take the room of the row it hides.
+  // One row that says `1 more` would take the room of the row it hides.
   if (rows.length <= top + 1) return [...rows]
   const isByDay = by[0] === 'day'
   const kept = isByDay ? rows.slice(-top) : rows.slice(0, top)
   const rest = isByDay ? rows.slice(0, -top) : rows.slice(top)
-  const key = by.map((_, i) => (i === 0 ? `${formatCount(rest.length)} ${isByDay ? 'earlier' : 'others'}` : ''))
+  const key = by.map((_, i) => (i === 0 ? `${formatCount(rest.length)} ${isByDay ? 'older' : 'more'}` : ''))
   const folded = { ...totalOf(rest), key }
   return isByDay ? [folded, ...kept] : [...kept, folded]
 }
@@ -98,9 +102,11 @@ function figuresOf(row: TotalsRow, usd: (sum: bigint) => string): string[] {
 function notesOf({ estimated, unpriced }: TotalsRow, leftOut: readonly string[]): string[] {
   const notes: string[] = []
   if (estimated > 0)
-    notes.push(`~ ${formatCount(estimated)} ${calls(estimated)} broke off before the usage came: estimated in part.`)
+    notes.push(`~ The usage of ${formatCount(estimated)} ${calls(estimated)} is estimated, in part or whole.`)
   if (unpriced > 0)
-    notes.push(`* ${formatCount(unpriced)} ${calls(unpriced)} of a model without a known price: not in the cost.`)
+    notes.push(
+      `* ${formatCount(unpriced)} ${calls(unpriced)} used something without a known price, which is not in the cost.`,
+    )
   if (leftOut.length > 0)
     notes.push(`No room for ${leftOut.join(' and ')} in a terminal this narrow: see --csv or --json.`)
   return notes

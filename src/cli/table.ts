@@ -27,6 +27,8 @@ export interface Layout {
   readonly leftOut: readonly string[]
 }
 
+const LAST_RESORT = 4
+
 export function layOut(
   columns: readonly Column[],
   rows: readonly (readonly (Cell | string)[])[],
@@ -48,8 +50,10 @@ export function layOut(
     shown = shown.filter((i) => i !== next)
     widths = fit(columns, natural, shown, width)
   }
-  // Wider than asked: nothing is left that could go.
-  widths ??= columns.map(({ least }, i) => (least === undefined ? natural[i]! : Math.min(least, natural[i]!)))
+  // Nothing is left that could go: narrower than is good to read, and still wider than asked where that does not do.
+  const narrow = columns.map((column) => (column.least === undefined ? column : { ...column, least: LAST_RESORT }))
+  widths ??=
+    fit(narrow, natural, shown, width) ?? narrow.map(({ least }, i) => Math.min(least ?? Infinity, natural[i]!))
   const line = (row: readonly Cell[]) =>
     shown.map((i, place) => (place === 0 ? '' : gapOf(columns[i]!)) + placed(columns[i]!, row[i]!, widths[i]!)).join('')
   const header = line(columns.map(({ title }) => ({ text: title })))

@@ -56,3 +56,16 @@ export function padStart(text: string, width: number): string {
 export function printable(text: string): string {
   return PLAIN.test(text) ? text : text.replace(MOVES, '�')
 }
+
+/** The words of a text, in lines. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && widthOf(line) + 1 + widthOf(word) > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}

@@ -23,6 +23,7 @@ const SAME = [
   'usageSource',
   'costSource',
   'priceVersion',
+  'usageFlags',
   'error',
 ] as const satisfies (keyof LLMEvent)[]
 
@@ -34,6 +35,15 @@ const SUMMED = [
   'cacheCreationTokens',
   'reasoningTokens',
   'audioInputTokens',
+  'cacheMissTokens',
+  'inputTextTokens',
+  'cachedInputTextTokens',
+  'inputImageTokens',
+  'cachedInputImageTokens',
+  'outputImageTokens',
+  'imageCount',
+  'characterCount',
+  'durationSeconds',
   'durationMs',
 ] as const satisfies (keyof LLMEvent)[]
 

@@ -1,16 +1,13 @@
 // Accounts of a plain backend: it answers "limit and spent", cached here, with this process's own money on top.
 
-import { type LimitWindow, MeterError } from '../errors.ts'
-import { nanoCeil, type PicoUsd, parseUsd } from '../money.ts'
-import { runAsNobody } from '../tenant.ts'
+import { nanoCeil, type PicoUsd } from '../money.ts'
+import { escrowOf, grant, type Lease, leaseIn, tell } from './lease.ts'
 import type { Account, LeaseStep, LimitRule, LimitStore } from './limit-store.ts'
+import { createLimitsClient, type LimitsClientOptions, type RemoteLimit } from './limits-client.ts'
 import type { Unsynced } from './unsynced.ts'
-import { LIMIT_WINDOWS, windowId } from './window.ts'
+import { windowEnd, windowId, windowStart } from './window.ts'
 
-export interface HttpStoreOptions {
-  /** `url` without its `/v1/ingest`. */
-  readonly baseUrl: string
-  readonly apiKey?: string | undefined
+export interface HttpStoreOptions extends LimitsClientOptions {
   /** How long an answer is used, in milliseconds. */
   readonly ttlMs: number
   readonly unsynced: Unsynced
@@ -20,183 +17,167 @@ export interface HttpStoreOptions {
   readonly onSuccess?: () => void
 }
 
-const TIMEOUT_MS = 5000
-
-interface Answer {
-  readonly accounts: readonly RemoteAccount[]
-  readonly at: number
-}
-
-/** What this process took of an account, as its last step told. */
-interface Lease {
-  granted: bigint
-  spent: bigint
-  returned: bigint
-}
-
 interface RemoteAccount extends Account {
   committed: bigint
   escrow: bigint
-  /** What this process had delivered when it asked: spend recorded above it is not in the backend's figure. */
-  readonly deliveredThen: PicoUsd
+  readonly from: number
+  readonly until: number
+  /** As the backend said. */
   readonly spentThere: bigint
+  /** What of this process's spend the backend did not know when it said so. */
+  readonly beyond: (since: number) => PicoUsd
   readonly leases: Map<string, Lease>
 }
 
-/** A limit store over `GET` and `PUT {base}/v1/limits/{tenant}` of docs/wire.md. */
+interface Tenant {
+  accounts: readonly RemoteAccount[]
+  /** Epoch milliseconds until which `accounts` are used. */
+  freshUntil: number
+  asking: Promise<void> | undefined
+  /** The backend did not answer: it is asked again, but no call waits for it. */
+  hasFailed: boolean
+  /** Counts the changes of its limits: an answer from before one is no answer. */
+  changes: number
+  /** The changes under way, one after the other. */
+  changing: Promise<unknown>
+}
+
+const TENANTS_REMEMBERED = 100_000
+
+/** A limit store over `GET`, `PUT` and `DELETE {base}/v1/limits/{tenant}` of docs/wire.md. */
 export function httpLimitStore(options: HttpStoreOptions): LimitStore {
   const { ttlMs, unsynced, now = Date.now } = options
-  const answers = new Map<string, Answer>()
-  const asking = new Map<string, Promise<readonly RemoteAccount[]>>()
+  const client = createLimitsClient(options)
+  const tenants = new Map<string, Tenant>()
 
-  function current(tenantId: string): readonly RemoteAccount[] | Promise<readonly RemoteAccount[]> {
-    const answer = answers.get(tenantId)
-    if (answer && now() - answer.at < ttlMs) return answer.accounts.map(withLocalSpend)
-    let asked = asking.get(tenantId)
-    if (!asked) {
-      asked = ask(tenantId).finally(() => asking.delete(tenantId))
-      asking.set(tenantId, asked)
+  function tenantOf(tenantId: string): Tenant {
+    let tenant = tenants.get(tenantId)
+    if (!tenant) {
+      const [oldest] = tenants.size >= TENANTS_REMEMBERED ? tenants.keys() : []
+      if (oldest !== undefined) tenants.delete(oldest)
+      tenant = {
+        accounts: [],
+        freshUntil: Number.NEGATIVE_INFINITY,
+        asking: undefined,
+        hasFailed: false,
+        changes: 0,
+        changing: Promise.resolve(),
+      }
+      tenants.set(tenantId, tenant)
     }
-    return asked.then((accounts) => accounts.map(withLocalSpend))
+    return tenant
   }
 
-  /** The backend's figure plus what was recorded here since and may not have reached it. */
-  function withLocalSpend(account: RemoteAccount): RemoteAccount {
-    const here = unsynced.recordedTotal(account.tenantId) - account.deliveredThen
-    account.committed = account.spentThere + nanoCeil(here)
-    account.escrow = escrowOf(account)
-    return account
-  }
-
-  async function ask(tenantId: string): Promise<readonly RemoteAccount[]> {
-    const deliveredThen = unsynced.deliveredTotal(tenantId)
-    const before = answers.get(tenantId)
-    try {
-      const body = await call('GET', tenantId)
-      const accounts = parseAccounts(tenantId, body, now()).map((account): RemoteAccount => {
-        const same = before?.accounts.find((one) => one.window === account.window && one.windowId === account.windowId)
-        return { ...account, deliveredThen, spentThere: account.committed, leases: same?.leases ?? new Map() }
-      })
-      remember(tenantId, accounts)
-      options.onSuccess?.()
-      return accounts
-    } catch (error) {
-      options.onFailure(error as Error)
-      // The old answer is asked for again only after the next interval, so that a dead backend is not asked on every call.
-      const accounts = before?.accounts ?? []
-      remember(tenantId, accounts)
-      return accounts
+  async function ask(tenantId: string, tenant: Tenant): Promise<void> {
+    for (let isCurrent = false; !isCurrent; ) {
+      await tenant.changing
+      const { changes } = tenant
+      const beyond = unsynced.beyondAnswer(tenantId)
+      try {
+        const limits = await client.read(tenantId)
+        isCurrent = changes === tenant.changes
+        if (isCurrent) take(tenantId, tenant, limits, beyond)
+      } catch (error) {
+        isCurrent = true
+        tenant.hasFailed = true
+        tenant.freshUntil = now() + ttlMs
+        options.onFailure(error as Error)
+      }
     }
   }
 
-  function remember(tenantId: string, accounts: readonly RemoteAccount[]): void {
-    if (answers.size >= 100_000) answers.clear()
-    answers.set(tenantId, { accounts, at: now() })
+  function take(
+    tenantId: string,
+    tenant: Tenant,
+    limits: readonly RemoteLimit[],
+    beyond: (since: number) => PicoUsd,
+  ): void {
+    const at = now()
+    tenant.accounts = limits.map(({ spentNanoUsd, ...rule }) => {
+      const id = windowId(rule.window, at)
+      const same = tenant.accounts.find((account) => account.windowId === id)
+      return open({ ...rule, tenantId }, at, spentNanoUsd, beyond, same?.leases)
+    })
+    tenant.freshUntil = Math.min(at + ttlMs, ...tenant.accounts.map(({ until }) => until))
+    tenant.hasFailed = false
+    options.onSuccess?.()
   }
 
-  async function call(method: 'GET' | 'PUT' | 'DELETE', tenantId: string, body?: object, query = ''): Promise<unknown> {
-    const { request } = await import('undici')
-    const response = await runAsNobody(() =>
-      request(`${options.baseUrl}/v1/limits/${encodeURIComponent(tenantId)}${query}`, {
-        method,
-        headers: {
-          accept: 'application/json',
-          ...(options.apiKey !== undefined && { authorization: `Bearer ${options.apiKey}` }),
-          ...(body && { 'content-type': 'application/json' }),
-        },
-        ...(body && { body: JSON.stringify(body) }),
-        headersTimeout: TIMEOUT_MS,
-        bodyTimeout: TIMEOUT_MS,
-      }),
-    )
-    // A backend without limits has none for anybody.
-    if (response.statusCode === 404 && method === 'GET') {
-      await response.body.dump()
-      return { limits: [] }
-    }
-    if (response.statusCode < 200 || response.statusCode >= 300) {
-      await response.body.dump()
-      throw new MeterError(
-        'DELIVERY_REJECTED',
-        `The limits endpoint answered ${method} with status ${response.statusCode}.`,
+  /** The accounts as of now: what this process spent since the answer is on top of it. */
+  function upToDate(tenant: Tenant): readonly RemoteAccount[] {
+    const at = now()
+    // Only while the backend is silent: the new window begins with nothing but what is spent here.
+    if (tenant.accounts.some(({ until }) => at >= until))
+      tenant.accounts = tenant.accounts.map((account) =>
+        at < account.until ? account : open(account, at, 0n, unsynced.beyondAnswer(account.tenantId)),
       )
-    }
-    const text = await response.body.text()
-    return method === 'GET' ? JSON.parse(text) : undefined
+    for (const account of tenant.accounts) count(account)
+    return tenant.accounts
+  }
+
+  function change(tenantId: string, work: () => Promise<void>): Promise<void> {
+    const tenant = tenantOf(tenantId)
+    tenant.changes++
+    tenant.freshUntil = Number.NEGATIVE_INFINITY
+    // One after the other, or two changes of one limit could arrive in the other order.
+    const done = tenant.changing.then(work)
+    tenant.changing = done.catch(() => undefined)
+    return done
   }
 
   return {
-    async setLimit(rule: LimitRule) {
-      answers.delete(rule.tenantId)
-      await call('PUT', rule.tenantId, { usd: usdOf(rule.limitNanoUsd), per: rule.window, mode: rule.mode })
-      answers.delete(rule.tenantId)
+    setLimit: (rule) => change(rule.tenantId, () => client.write(rule)),
+    removeLimit: (tenantId, window) => change(tenantId, () => client.remove(tenantId, window)),
+    accounts(tenantId) {
+      const tenant = tenantOf(tenantId)
+      if (now() < tenant.freshUntil) return upToDate(tenant)
+      const asked = (tenant.asking ??= ask(tenantId, tenant).finally(() => {
+        tenant.asking = undefined
+      }))
+      if (!tenant.hasFailed) return asked.then(() => upToDate(tenant))
+      asked.catch(() => undefined)
+      return upToDate(tenant)
     },
-    async removeLimit(tenantId, window) {
-      answers.delete(tenantId)
-      await call('DELETE', tenantId, undefined, `?per=${window}`)
-      answers.delete(tenantId)
-    },
-    accounts: (tenantId) => current(tenantId),
-    lease(step) {
-      const accounts = current(step.tenantId)
-      return accounts instanceof Promise
-        ? accounts.then((list) => answerLease(list, step))
-        : answerLease(accounts, step)
+    lease(step: LeaseStep) {
+      const id = windowId(step.window, step.at)
+      const account = tenants.get(step.tenantId)?.accounts.find((one) => one.windowId === id)
+      if (!account) return undefined
+      const lease = leaseIn(account.leases, step.leaseId)
+      // Its spend is in the backend's figure or among the unsynced: of a lease only what it holds counts here.
+      tell(lease, step)
+      count(account)
+      const granted = grant(lease, step, account.limitNanoUsd - account.committed - account.escrow)
+      count(account)
+      return { granted, account }
     },
   }
 }
 
-/** Spend is counted by `withLocalSpend`: of a lease only what it still holds matters here. */
-function answerLease(accounts: readonly RemoteAccount[], step: LeaseStep) {
-  const account = accounts.find((one) => one.window === step.window)
-  if (!account) return undefined
-  let lease = account.leases.get(step.leaseId)
-  if (!lease) account.leases.set(step.leaseId, (lease = { granted: 0n, spent: 0n, returned: 0n }))
-  lease.spent = step.spent
-  lease.returned = step.returned
-  account.escrow = escrowOf(account)
-  const free = account.limitNanoUsd - account.committed - account.escrow
-  const granted = step.need > 0n && free >= step.need ? step.need : 0n
-  lease.granted += granted
-  account.escrow += granted
-  return { granted, account }
-}
-
-function escrowOf(account: RemoteAccount): bigint {
-  let escrow = 0n
-  for (const { granted, spent, returned } of account.leases.values()) {
-    const rest = granted - spent - returned
-    if (rest > 0n) escrow += rest
+function open(
+  { tenantId, window, limitNanoUsd, mode }: LimitRule,
+  at: number,
+  spentThere: bigint,
+  beyond: (since: number) => PicoUsd,
+  leases: Map<string, Lease> = new Map(),
+): RemoteAccount {
+  return {
+    tenantId,
+    window,
+    limitNanoUsd,
+    mode,
+    windowId: windowId(window, at),
+    from: windowStart(window, at),
+    until: windowEnd(window, at) ?? Number.POSITIVE_INFINITY,
+    committed: spentThere,
+    escrow: 0n,
+    spentThere,
+    beyond,
+    leases,
   }
-  return escrow
 }
 
-function usdOf(nano: bigint): number {
-  return Number(nano) / 1e9
-}
-
-function parseAccounts(tenantId: string, body: unknown, at: number): Account[] {
-  const list = (body as { limits?: unknown } | null)?.limits
-  if (!Array.isArray(list)) throw new MeterError('BAD_INPUT', 'The limits endpoint answered without a list `limits`.')
-  const accounts: Account[] = []
-  for (const entry of list as Record<string, unknown>[]) {
-    const window = entry['window'] as LimitWindow
-    const limit = parseUsd(String(entry['limit_usd']))
-    const spent = parseUsd(String(entry['spent_usd']))
-    if (!LIMIT_WINDOWS.includes(window) || limit === undefined || spent === undefined)
-      throw new MeterError(
-        'BAD_INPUT',
-        'The limits endpoint answered with a limit that has no `window`, `limit_usd` or `spent_usd`.',
-      )
-    accounts.push({
-      tenantId,
-      window,
-      windowId: windowId(window, at),
-      limitNanoUsd: limit / 1000n,
-      mode: entry['mode'] === 'hard' ? 'hard' : 'expected',
-      committed: nanoCeil(spent),
-      escrow: 0n,
-    })
-  }
-  return accounts
+function count(account: RemoteAccount): void {
+  account.committed = account.spentThere + nanoCeil(account.beyond(account.from))
+  account.escrow = 0n
+  for (const lease of account.leases.values()) account.escrow += escrowOf(lease)
 }

@@ -24,21 +24,22 @@ export interface Account extends LimitRule {
 
 /**
  * One step of a lease: a slice of an account that a process spends by local arithmetic.
- * `spent` and `returned` are running totals of the lease, never differences, so a step that is lost, doubled or
- * reordered changes nothing.
+ * `spent` and `returned` are running totals of the lease, never differences, so a step that is lost, doubled or late
+ * changes nothing. The steps of one lease are sent one after the other: a store need remember only its last answer.
  */
 export interface LeaseStep {
   readonly leaseId: string
-  /** Counts the steps of this lease from 1; a step repeated is answered as the first time. */
+  /** Counts the steps of this lease from 1. The last one repeated is answered as the first time; one before it grants nothing. */
   readonly seq: number
   readonly tenantId: string
   readonly window: LimitWindow
   /** Epoch milliseconds: decides the window. */
   readonly at: number
-  /** The least the process needs now; 0 only reports. */
+  /** The least that is of use to the process now; 0 only reports. */
   readonly need: bigint
   /** What it would like, at least `need`. */
   readonly want: bigint
+  /** May come to more than was granted: it is committed all the same, and the next grant covers it first. */
   readonly spent: bigint
   readonly returned: bigint
   /** The lease ends: what is left of it goes back to the account. */
@@ -46,7 +47,7 @@ export interface LeaseStep {
 }
 
 export interface LeaseAnswer {
-  /** The slice granted by this step: at least `need`, or 0 when the account cannot give it. */
+  /** The slice granted by this step: from `need` to `want`, or 0 when the account cannot give so much. */
   readonly granted: bigint
   readonly account: Account
 }
@@ -58,7 +59,7 @@ export interface LimitStore {
   /** Sets or replaces the rule; spend of the current window stays. */
   setLimit(rule: LimitRule): MaybePromise<void>
   removeLimit(tenantId: string, window: LimitWindow): MaybePromise<void>
-  /** The accounts of a tenant as they stand at `at`, epoch milliseconds; empty when it has no limit. */
+  /** The accounts of a tenant as they stand at `at`, epoch milliseconds, one a window; empty when it has no limit. */
   accounts(tenantId: string, at: number): MaybePromise<readonly Account[]>
   /** `undefined` when the tenant has no limit on that window. */
   lease(step: LeaseStep): MaybePromise<LeaseAnswer | undefined>

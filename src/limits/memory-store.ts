@@ -1,21 +1,25 @@
 // Accounts in this process: for one process, and for tests.
 
 import type { LimitWindow } from '../errors.ts'
+import { escrowOf, grant, type Lease, leaseIn, tell } from './lease.ts'
 import type { Account, LeaseAnswer, LeaseStep, LimitRule, LimitStore } from './limit-store.ts'
-import { windowId, windowStart } from './window.ts'
-
-interface Lease {
-  granted: bigint
-  spent: bigint
-  returned: bigint
-  seq: number
-  lastGrant: bigint
-}
+import { windowEnd, windowId, windowStart } from './window.ts'
 
 interface LiveAccount extends Account {
   committed: bigint
   escrow: bigint
+  /** Epoch milliseconds, `until` not included. */
+  readonly from: number
+  readonly until: number
   readonly leases: Map<string, Lease>
+}
+
+interface Tenant {
+  readonly rules: Map<LimitWindow, LimitRule>
+  /** By the names of their windows: the current ones, and those before them, in which calls under way still settle. */
+  readonly accounts: Map<string, LiveAccount>
+  /** One an account of `rules`, as last asked for: the answer while all their windows last. */
+  current: readonly LiveAccount[] | undefined
 }
 
 type MaybePromise<T> = T | Promise<T>
@@ -25,107 +29,86 @@ export interface MemoryStoreOptions {
   readonly spentSince?: (tenantId: string, since: number) => MaybePromise<bigint>
 }
 
+const NONE: readonly LiveAccount[] = []
+
 /** A limit store in the process's own memory. */
 export function memoryLimitStore({ spentSince = () => 0n }: MemoryStoreOptions = {}): LimitStore {
-  const rules = new Map<string, Map<LimitWindow, LimitRule>>()
-  const open = new Map<string, LiveAccount[]>()
-  const NONE: readonly Account[] = []
+  const tenants = new Map<string, Tenant>()
 
-  /** The accounts of the windows that hold `at`, opened where a window has just begun. */
-  function current(tenantId: string, at: number): MaybePromise<readonly LiveAccount[]> {
-    const own = rules.get(tenantId)
-    const known = open.get(tenantId)
-    if (
-      known &&
-      known.length === own?.size &&
-      known.every((account) => account.windowId === windowId(account.window, at))
-    )
-      return known
-    const opening = [...(own?.values() ?? [])].map((rule) => {
-      const id = windowId(rule.window, at)
-      const same = known?.find((account) => account.window === rule.window && account.windowId === id)
-      if (same) return same
-      const committed = spentSince(tenantId, windowStart(rule.window, at))
-      const account = (sum: bigint): LiveAccount => ({
-        ...rule,
-        windowId: id,
-        committed: sum,
-        escrow: 0n,
-        leases: new Map(),
-      })
-      return committed instanceof Promise ? committed.then(account) : account(committed)
-    })
-    const keep = (accounts: LiveAccount[]): LiveAccount[] => {
-      // Another call may have opened the same windows while this one waited: the first one opened is the account.
-      const now = open.get(tenantId)
-      const list = accounts.map(
-        (account) =>
-          now?.find((other) => other.window === account.window && other.windowId === account.windowId) ?? account,
-      )
-      open.set(tenantId, list)
-      return list
+  function accountsOf(tenant: Tenant, at: number): MaybePromise<readonly LiveAccount[]> {
+    const { current, rules } = tenant
+    if (current?.every(({ from, until }) => at >= from && at < until)) return current
+    const opened = [...rules.values()].map((rule) => accountOf(tenant, rule, at))
+    // The rules may have changed while it was asked what was spent: they are looked at again.
+    if (opened.some((one) => one instanceof Promise)) return Promise.all(opened).then(() => accountsOf(tenant, at))
+    tenant.current = opened as LiveAccount[]
+    return tenant.current
+  }
+
+  function accountOf(tenant: Tenant, { tenantId, window }: LimitRule, at: number): MaybePromise<LiveAccount> {
+    const known = tenant.accounts.get(windowId(window, at))
+    if (known) return known
+    const spent = spentSince(tenantId, windowStart(window, at))
+    return spent instanceof Promise
+      ? spent.then((sum) => opened(tenant, tenantId, window, at, sum))
+      : opened(tenant, tenantId, window, at, spent)
+  }
+
+  /** Of two calls that waited for the same account, the first has opened it. */
+  function opened({ rules, accounts }: Tenant, tenantId: string, window: LimitWindow, at: number, spent: bigint) {
+    const name = windowId(window, at)
+    const known = accounts.get(name)
+    if (known) return known
+    const account: LiveAccount = {
+      ...(rules.get(window) ?? { tenantId, window, limitNanoUsd: 0n, mode: 'expected' }),
+      windowId: name,
+      committed: spent,
+      escrow: 0n,
+      from: windowStart(window, at),
+      until: windowEnd(window, at) ?? Number.POSITIVE_INFINITY,
+      leases: new Map(),
     }
-    return opening.some((one) => one instanceof Promise)
-      ? Promise.all(opening).then(keep)
-      : keep(opening as LiveAccount[])
+    for (const [id, other] of accounts) if (other.window === window && other.until < account.from) accounts.delete(id)
+    if (rules.has(window)) accounts.set(name, account)
+    return account
   }
 
   function step(accounts: readonly LiveAccount[], request: LeaseStep): LeaseAnswer | undefined {
     const account = accounts.find((one) => one.window === request.window)
     if (!account) return undefined
-    let lease = account.leases.get(request.leaseId)
-    if (!lease)
-      account.leases.set(request.leaseId, (lease = { granted: 0n, spent: 0n, returned: 0n, seq: 0, lastGrant: 0n }))
-    const before = escrowOf(lease)
-    if (request.spent > lease.spent) {
-      account.committed += request.spent - lease.spent
-      lease.spent = request.spent
-    }
-    if (request.returned > lease.returned) lease.returned = request.returned
-    account.escrow += escrowOf(lease) - before
-    if (request.seq > lease.seq) {
-      const free = account.limitNanoUsd - account.committed - account.escrow
-      lease.seq = request.seq
-      lease.lastGrant = request.need > 0n && free >= request.need ? (free < request.want ? free : request.want) : 0n
-      lease.granted += lease.lastGrant
-      account.escrow += lease.lastGrant
-    }
-    if (request.final) {
-      account.escrow -= escrowOf(lease)
-      account.leases.delete(request.leaseId)
-    }
-    return { granted: lease.lastGrant, account }
+    const lease = leaseIn(account.leases, request.leaseId)
+    account.escrow -= escrowOf(lease)
+    account.committed += tell(lease, request)
+    const free = account.limitNanoUsd - account.committed - account.escrow - escrowOf(lease)
+    const granted = grant(lease, request, free)
+    account.escrow += escrowOf(lease)
+    return { granted, account }
   }
 
   return {
     setLimit(rule) {
-      let own = rules.get(rule.tenantId)
-      if (!own) rules.set(rule.tenantId, (own = new Map()))
-      own.set(rule.window, rule)
-      const account = open.get(rule.tenantId)?.find((one) => one.window === rule.window)
-      if (account) Object.assign(account, rule)
+      let tenant = tenants.get(rule.tenantId)
+      if (!tenant) tenants.set(rule.tenantId, (tenant = { rules: new Map(), accounts: new Map(), current: undefined }))
+      tenant.rules.set(rule.window, rule)
+      tenant.current = undefined
+      for (const account of tenant.accounts.values()) if (account.window === rule.window) Object.assign(account, rule)
     },
     removeLimit(tenantId, window) {
-      const own = rules.get(tenantId)
-      own?.delete(window)
-      if (own?.size === 0) rules.delete(tenantId)
-      const left = open.get(tenantId)?.filter((account) => account.window !== window)
-      if (left?.length) open.set(tenantId, left)
-      else open.delete(tenantId)
+      const tenant = tenants.get(tenantId)
+      if (!tenant) return
+      tenant.rules.delete(window)
+      tenant.current = undefined
+      for (const [id, account] of tenant.accounts) if (account.window === window) tenant.accounts.delete(id)
     },
     accounts(tenantId, at) {
-      return rules.has(tenantId) ? current(tenantId, at) : NONE
+      const tenant = tenants.get(tenantId)
+      return tenant ? accountsOf(tenant, at) : NONE
     },
     lease(request) {
-      if (!rules.has(request.tenantId)) return undefined
-      const accounts = current(request.tenantId, request.at)
+      const tenant = tenants.get(request.tenantId)
+      if (!tenant) return undefined
+      const accounts = accountsOf(tenant, request.at)
       return accounts instanceof Promise ? accounts.then((list) => step(list, request)) : step(accounts, request)
     },
   }
-}
-
-/** What a lease still holds of its account; a lease that spent more than it was granted holds nothing. */
-function escrowOf(lease: Lease): bigint {
-  const rest = lease.granted - lease.spent - lease.returned
-  return rest > 0n ? rest : 0n
 }

@@ -14,11 +14,11 @@ const MONDAY = -3 * DAY
 export function windowStart(window: LimitWindow, at: number): number {
   switch (window) {
     case 'hour':
-      return at - (at % HOUR)
+      return Math.floor(at / HOUR) * HOUR
     case 'day':
-      return at - (at % DAY)
+      return Math.floor(at / DAY) * DAY
     case 'week':
-      return at - ((at - MONDAY) % WEEK)
+      return Math.floor((at - MONDAY) / WEEK) * WEEK + MONDAY
     case 'month': {
       const date = new Date(at)
       return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)

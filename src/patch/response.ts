@@ -105,7 +105,7 @@ function watching(base: object): object {
     text: reading(text, (exchange, value) => exchange.answerText(value)),
     arrayBuffer: reading(arrayBuffer, decode),
     blob: reading(blob, (exchange, value) => void value.text().then((all) => exchange.answerText(all))),
-    formData: reading(formData, (exchange) => exchange.end('complete')),
+    formData: reading(formData, (exchange) => exchange.end('unread')),
     clone(this: Response): Response {
       const observation = observations.get(this)
       if (!observation || observation.exchange.hasEnded) return clone.call(this)

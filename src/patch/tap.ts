@@ -68,7 +68,7 @@ function textThrough(exchange: Exchange): Through {
     },
     end() {
       add(decoder.decode())
-      if (isTooLong) exchange.end('complete')
+      if (isTooLong) exchange.end('unread')
       else exchange.answerText(text)
       return NOTHING
     },

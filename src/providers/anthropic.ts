@@ -1,51 +1,15 @@
 // Anthropic's wire: messages and beta messages.
-// Shapes: @anthropic-ai/sdk 1.12.0 resources/messages/messages.d.ts (Usage, MessageDeltaUsage).
+// Shapes: @anthropic-ai/sdk 1.12.0 resources/messages/messages.d.ts (Usage, MessageDeltaUsage), beta/messages (BetaUsage).
 
-import { codeOf, counts, isObject, textOf, usageOf } from './counts.ts'
+import { readMessageUsage } from './anthropic-usage.ts'
+import { capOf, codeOf, isObject, textOf } from './counts.ts'
 import { texts } from './prompt.ts'
 import type { Json, Provider, Reading, StreamReader } from './provider.ts'
 import { switches } from './switches.ts'
 
-/** `input_tokens` excludes cache reads and writes; `output_tokens` includes thinking. There is no total to check. */
-export function readMessageUsage(
-  usage: unknown,
-  hasOutput = true,
-): Pick<Reading, 'usage' | 'flags' | 'isPartial' | 'serviceTier'> {
-  if (!isObject(usage)) return {}
-  const count = counts()
-  const created = count.of(usage, 'cache_creation_input_tokens')
-  const byLife = usage['cache_creation']
-  const write5m = count.of(byLife, 'ephemeral_5m_input_tokens')
-  const write1h = count.of(byLife, 'ephemeral_1h_input_tokens')
-  const split = write5m + write1h
-  if (isObject(byLife) && split !== created) count.flag('sum', 'cache_creation')
-  const output = hasOutput ? count.of(usage, 'output_tokens') : 0
-  const thinking = hasOutput ? count.of(usage['output_tokens_details'], 'thinking_tokens') : 0
-  if (thinking > output) count.flag('subset', 'output_tokens')
-  const reasoning = Math.min(thinking, output)
-  const reading: { usage: Reading['usage']; flags?: string[]; isPartial?: boolean; serviceTier?: string } = {
-    usage: usageOf({
-      'input.text': count.of(usage, 'input_tokens'),
-      'input.text.cache_read': count.of(usage, 'cache_read_input_tokens'),
-      // What the split does not cover was written for the default five minutes.
-      'input.text.cache_write_5m': write5m + Math.max(0, created - split),
-      'input.text.cache_write_1h': write1h,
-      'output.text': output - reasoning,
-      'output.reasoning': reasoning,
-      'fee.web_search': count.of(usage['server_tool_use'], 'web_search_requests'),
-    }),
-  }
-  if (count.flags.length > 0) reading.flags = count.flags
-  if (count.isBroken || !hasOutput || !count.has(usage, 'input_tokens')) reading.isPartial = true
-  // Fast mode has prices of its own, whatever the tier.
-  const tier = usage['speed'] === 'fast' ? 'fast' : codeOf(usage['service_tier'])
-  if (tier !== undefined) reading.serviceTier = tier
-  return reading
-}
-
 function readMessage(answer: Json): Reading {
   return {
-    ...readMessageUsage(answer['usage']),
+    ...readMessageUsage(answer['usage'], answer['model']),
     responseId: textOf(answer['id']),
     model: textOf(answer['model']),
     finishReason: codeOf(answer['stop_reason']),
@@ -54,7 +18,7 @@ function readMessage(answer: Json): Reading {
 
 /**
  * `message_start` has the input and a placeholder for the output; `message_delta` brings running totals, `null` where
- * a field does not apply. The split of cache writes and the tier stand only in `message_start`.
+ * a field does not apply. The split of cache writes, the tier and the speed stand only in `message_start`.
  */
 function messageStream(): StreamReader {
   let usage: Json | undefined
@@ -64,6 +28,7 @@ function messageStream(): StreamReader {
   let error: string | undefined
   let hasOutput = false
   const generated: string[] = []
+
   return {
     take(event) {
       switch (event['type']) {
@@ -75,16 +40,12 @@ function messageStream(): StreamReader {
           if (isObject(message['usage'])) usage = { ...message['usage'] }
           break
         }
-        case 'content_block_start': {
-          const block = event['content_block']
-          // A block of type `fallback` names the model that answers from here on.
-          if (isObject(block) && block['type'] === 'fallback' && isObject(block['to']))
-            model = block['to']['model'] ?? model
+        case 'content_block_start':
+          startBlock(event['content_block'])
           break
-        }
         case 'content_block_delta': {
-          const delta = event['delta'] as Json | undefined
-          const text = delta?.['text'] ?? delta?.['partial_json'] ?? delta?.['thinking']
+          const delta = event['delta'] as Json | null | undefined
+          const text = delta?.['text'] ?? delta?.['partial_json'] ?? delta?.['thinking'] ?? delta?.['content']
           if (typeof text === 'string') generated.push(text)
           break
         }
@@ -93,8 +54,7 @@ function messageStream(): StreamReader {
           if (isObject(delta) && delta['stop_reason']) stop = delta['stop_reason']
           const running = event['usage']
           if (!isObject(running)) break
-          usage ??= {}
-          for (const field in running) if (running[field] !== null) usage[field] = running[field]
+          usage = withoutNulls(usage, running)
           if (running['output_tokens'] !== null && running['output_tokens'] !== undefined) hasOutput = true
           break
         }
@@ -104,7 +64,7 @@ function messageStream(): StreamReader {
       return event
     },
     reading: () => ({
-      ...readMessageUsage(usage, hasOutput),
+      ...readMessageUsage(usage, model, { hasOutput, isRunning: true }),
       responseId: textOf(id),
       model: textOf(model),
       finishReason: codeOf(stop),
@@ -112,6 +72,19 @@ function messageStream(): StreamReader {
     }),
     generated: () => generated,
   }
+
+  function startBlock(block: unknown): void {
+    if (!isObject(block)) return
+    // A block of type `fallback` names the model that answers from here on.
+    if (block['type'] === 'fallback' && isObject(block['to'])) model = block['to']['model'] ?? model
+    if (typeof block['name'] === 'string') generated.push(block['name'])
+  }
+}
+
+function withoutNulls(start: Json | undefined, running: Json): Json {
+  const merged: Json = { ...start }
+  for (const [field, value] of Object.entries(running)) if (value !== null) merged[field] = value
+  return merged
 }
 
 export const anthropic: Provider = {
@@ -128,17 +101,18 @@ export const anthropic: Provider = {
           ['max_tokens', 'temperature', 'top_p', 'top_k', 'service_tier', 'speed', 'inference_geo'],
           ['messages', 'tools'],
         )
-        const cap = body['max_tokens']
+        const cap = capOf(body['max_tokens'])
         return {
           model: textOf(body['model']) ?? 'unknown',
           stream,
-          ...(typeof cap === 'number' && cap >= 0 && { maxOutputTokens: cap }),
+          ...(cap !== undefined && { maxOutputTokens: cap }),
           ...(metadata && { metadata }),
         }
       },
       fields: ['id', 'model', 'usage', 'stop_reason'],
       read: readMessage,
       readStream: messageStream,
+      generated: (answer) => texts(answer['content']),
       prompt: (body) => texts(body['system'], body['messages'], body['tools']),
     },
   ],

@@ -1,60 +1,80 @@
 // Reading a provider's counts: what is missing, negative, fractional or absurd is flagged and never silently billed.
 
 import type { Bucket, Usage } from '../usage.ts'
-import type { Json } from './provider.ts'
+import type { Json, Reading } from './provider.ts'
 
 /** No model takes or gives this many tokens in one call: a number above it is a fault of the wire. */
 const ABSURD = 1e10
+
+/** No model, id or tier of any provider is longer; an event must not grow with what a host puts there. */
+const LONGEST_NAME = 256
+
+export type Quantities = { [B in Bucket]?: number }
+
+/** What a usage object says of itself. */
+export type UsageReading = Pick<Reading, 'usage' | 'flags' | 'reported' | 'isPartial'>
 
 /** Gathers one usage object: its counts by name, and what was wrong with them. */
 export interface Counts {
   /** A count of `object`; 0 where it is missing, `null` or unusable (then flagged). */
   of(object: unknown, field: string): number
+  /** The same for a count without which the usage is not whole: its absence is flagged too. */
+  need(object: unknown, field: string): number
   /** True where `object` has the field as a usable count. */
   has(object: unknown, field: string): boolean
-  flag(kind: 'sum' | 'subset', field: string): void
-  readonly flags: string[]
-  /** Some count was unusable, so the usage is not whole. */
-  readonly isBroken: boolean
+  /** `sum`: parts that do not make up their whole. `subset`: a part larger than its whole. `model`: another model's. */
+  flag(kind: 'sum' | 'subset' | 'model', field: string): void
+  /** The reading of `raw`, whose `totals` are shown as they came where anything is flagged. */
+  reading(quantities: Quantities, raw: Json, totals: readonly string[]): UsageReading
 }
 
 export function counts(): Counts {
   const flags: string[] = []
-  let isBroken = false
-  const bad = (kind: string, field: string) => {
-    isBroken = true
-    const flag = `${kind}:${field}`
-    if (!flags.includes(flag)) flags.push(flag)
+  let isWhole = true
+  const flag = (kind: string, field: string) => {
+    const said = `${kind}:${field}`
+    if (!flags.includes(said)) flags.push(said)
     return 0
   }
+  const of = (object: unknown, field: string): number => {
+    const value = (object as Json | null | undefined)?.[field]
+    if (value === undefined || value === null) return 0
+    if (typeof value !== 'number' || Number.isNaN(value)) return flag('not-a-count', field)
+    if (value < 0) return flag('negative', field)
+    if (value > ABSURD) return flag('absurd', field)
+    if (Number.isInteger(value)) return value
+    flag('fractional', field)
+    return Math.ceil(value)
+  }
+  const has = (object: unknown, field: string): boolean => {
+    const value = (object as Json | null | undefined)?.[field]
+    return typeof value === 'number' && value >= 0 && value <= ABSURD
+  }
   return {
-    flags,
-    get isBroken() {
-      return isBroken
-    },
-    of(object, field) {
+    of,
+    need(object, field) {
+      if (has(object, field)) return of(object, field)
+      isWhole = false
       const value = (object as Json | null | undefined)?.[field]
-      if (value === undefined || value === null) return 0
-      if (typeof value !== 'number' || Number.isNaN(value)) return bad('not-a-count', field)
-      if (value < 0) return bad('negative', field)
-      if (value > ABSURD) return bad('absurd', field)
-      if (Number.isInteger(value)) return value
-      flags.push(`fractional:${field}`)
-      return Math.ceil(value)
+      return value === undefined || value === null ? flag('missing', field) : of(object, field)
     },
-    has(object, field) {
-      const value = (object as Json | null | undefined)?.[field]
-      return typeof value === 'number' && value >= 0 && value <= ABSURD
-    },
-    flag(kind, field) {
-      flags.push(`${kind}:${field}`)
+    has,
+    flag,
+    reading(quantities, raw, totals) {
+      const reading: { -readonly [Field in keyof UsageReading]: UsageReading[Field] } = { usage: usageOf(quantities) }
+      if (!isWhole) reading.isPartial = true
+      if (flags.length > 0) {
+        reading.flags = flags
+        reading.reported = numbersOf(raw, totals)
+      }
+      return reading
     },
   }
 }
 
 /** The buckets that hold something. */
-export function usageOf(quantities: { readonly [B in Bucket]?: number }): Usage {
-  const usage: { [B in Bucket]?: number } = {}
+function usageOf(quantities: Quantities): Usage {
+  const usage: Quantities = {}
   for (const bucket in quantities) {
     const quantity = quantities[bucket as Bucket]
     if (quantity !== undefined && quantity > 0) usage[bucket as Bucket] = quantity
@@ -62,15 +82,56 @@ export function usageOf(quantities: { readonly [B in Bucket]?: number }): Usage 
   return usage
 }
 
+function numbersOf(raw: Json, names: readonly string[]): Record<string, number> {
+  const numbers: Record<string, number> = {}
+  for (const name of names) {
+    const value = raw[name]
+    if (typeof value === 'number' && Number.isFinite(value)) numbers[name] = value
+  }
+  return numbers
+}
+
+/**
+ * A total above the sum of its parts: tokens that no part names (thoughts that are kept out of the details, as a rule).
+ * They were billed, so they go where tokens are dearest: to the output, or to an input that is missing altogether.
+ */
+export function hiddenTokens(
+  count: Counts,
+  usage: Json,
+  names: { readonly total: string; readonly input: string; readonly output: string },
+  sum: number,
+): { readonly input: number; readonly output: number } {
+  if (!count.has(usage, names.total)) {
+    count.of(usage, names.total)
+    return NONE
+  }
+  const hidden = count.of(usage, names.total) - sum
+  if (hidden === 0) return NONE
+  count.flag('sum', names.total)
+  if (hidden < 0) return NONE
+  const isInput = !count.has(usage, names.input) && count.has(usage, names.output)
+  return isInput ? { input: hidden, output: 0 } : { input: 0, output: hidden }
+}
+
+const NONE = { input: 0, output: 0 } as const
+
 export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** A name or an id that a provider or a caller wrote. */
 export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+  return typeof value === 'string' && value !== '' ? value.slice(0, LONGEST_NAME) : undefined
 }
 
 /** A provider's identifier as it may stand on an event: never a sentence. */
 export function codeOf(value: unknown): string | undefined {
   return typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value) ? value : undefined
+}
+
+/** The most output that a request allows; `undefined` where it sets no cap that is one. */
+export function capOf(value: unknown, choices: unknown = 1): number | undefined {
+  if (typeof value !== 'number' || !(value >= 0)) return undefined
+  const cap = value * (typeof choices === 'number' && choices > 1 ? choices : 1)
+  return cap <= ABSURD ? Math.ceil(cap) : undefined
 }

@@ -1,5 +1,7 @@
 // How many tokens a text is, where no provider says it: counted with o200k, sampled where it is long.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 /** Lowest and highest that the true count can be. */
 export interface TokenEstimate {
   readonly tokens: number
@@ -21,30 +23,71 @@ function loadEncoder(): Promise<Encoder> {
   return encoder
 }
 
-/** js-tiktoken counts 60,000 to 500,000 tokens a second: a sample of this size holds the event loop for at most some 50 ms. */
-const SAMPLE_CHARACTERS = 8192
+/** js-tiktoken counts 60,000 to 500,000 tokens a second: a window of this size holds the event loop for some milliseconds. */
+const WINDOW_CHARACTERS = 1024
+/** A text of up to so many windows is counted in whole; of a longer one, so many evenly spread. */
+const WINDOWS = 32
 /** A run without a space, longer than this, makes every BPE counter quadratic (100,000 × "a": 25 s); cut, it costs 4 ms. */
 const LONGEST_RUN = 512
 const RUNS = /\S{513,}|\s{513,}/gu
 
-/**
- * Counts with OpenAI's newest encoding. Other vendors' tokenizers differ: Anthropic's since Opus 4.7 gives some 30 %
- * more for the same text, which is what the upper bound allows for.
- */
+/** Other vendors' tokenizers differ from o200k: Anthropic's since Opus 4.7 gives some 30 % more for the same text. */
+const FEWEST = 0.75
+const MOST = 1.35
+/** What every rendering puts around the text. */
+const FRAME = 50
+
+/** Counts with OpenAI's newest encoding, in windows, and goes by the densest and the sparsest of them for what it skips. */
 export async function estimateTokens(parts: Iterable<string>): Promise<TokenEstimate> {
-  let sample = ''
-  let characters = 0
-  for (const part of parts) {
-    characters += part.length
-    if (sample.length < SAMPLE_CHARACTERS) sample += part.slice(0, SAMPLE_CHARACTERS - sample.length)
-  }
+  const texts = [...parts].filter((part) => part !== '')
+  const characters = texts.reduce((sum, { length }) => sum + length, 0)
   if (characters === 0) return { tokens: 0, low: 0, high: 0 }
   const { encode } = await loadEncoder().then((loaded) => ({ encode: loaded.encode.bind(loaded) }))
   let counted = 0
-  // Special tokens in a text are text here: by default the encoder throws on them.
-  for (const piece of pieces(sample)) counted += encode(piece, [], []).length
-  const tokens = Math.max(1, Math.round((counted * characters) / sample.length))
-  return { tokens, low: Math.floor(tokens * 0.75), high: Math.ceil(tokens * 1.35) + 50 }
+  let seen = 0
+  let sparsest = Number.POSITIVE_INFINITY
+  let densest = 0
+  for (const window of windows(texts, characters)) {
+    if (seen > 0) await nextTurn()
+    let tokens = 0
+    // Special tokens in a text are text here: by default the encoder throws on them.
+    for (const piece of pieces(window)) tokens += encode(piece, [], []).length
+    counted += tokens
+    seen += window.length
+    sparsest = Math.min(sparsest, tokens / window.length)
+    densest = Math.max(densest, tokens / window.length)
+  }
+  const skipped = Math.max(0, characters - seen)
+  return {
+    tokens: Math.max(1, Math.round(counted + (skipped * counted) / seen)),
+    low: Math.floor((counted + skipped * sparsest) * FEWEST),
+    high: Math.ceil((counted + skipped * densest) * MOST) + FRAME,
+  }
+}
+
+/** The whole text in windows, or windows at even distances; a cut never parts a surrogate pair. */
+function* windows(texts: readonly string[], characters: number): Generator<string> {
+  const isWhole = characters <= WINDOWS * WINDOW_CHARACTERS
+  const step = isWhole ? WINDOW_CHARACTERS : characters / WINDOWS
+  let part = 0
+  let before = 0
+  let from = 0
+  for (let i = 0; i * step < characters; i++) {
+    from = Math.max(from, Math.floor(i * step))
+    let window = ''
+    while (part < texts.length && window.length < WINDOW_CHARACTERS) {
+      const text = texts[part]!
+      const start = from - before
+      let end = Math.min(text.length, start + WINDOW_CHARACTERS - window.length)
+      if (end < text.length && isHighSurrogate(text, end - 1)) end++
+      if (end > start) window += text.slice(start, end)
+      from = before + Math.max(start, end)
+      if (from < before + text.length) break
+      before += text.length
+      part++
+    }
+    if (window !== '') yield window
+  }
 }
 
 function* pieces(text: string): Generator<string> {

@@ -18,9 +18,16 @@ export interface Found {
 export function createRouting(hosts: Readonly<Record<string, string>> = {}) {
   const found = new Map<string, Found | null>()
 
+  /** A host that is named without a port is meant on every port. */
+  function named(host: string): string | undefined {
+    if (Object.hasOwn(hosts, host)) return hosts[host]
+    const hostname = host.replace(/:\d+$/, '')
+    return Object.hasOwn(hosts, hostname) ? hosts[hostname] : undefined
+  }
+
   function find(sdk: Provider['sdk'], method: string, host: string, path: string): Found | null {
     if (method !== 'post') return null
-    const name = hosts[host] ?? PROVIDERS.find((known) => known.hosts.test(host))?.name ?? host
+    const name = named(host) ?? PROVIDERS.find((known) => known.hosts.test(host))?.name ?? host
     // A host that is not known speaks the wire of the SDK that dials it.
     const wire =
       PROVIDERS.find((known) => known.name === name && known.sdk === sdk) ??

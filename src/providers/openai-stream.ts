@@ -4,21 +4,29 @@ import { codeOf, isObject, textOf } from './counts.ts'
 import { readCompletionUsage, readResponseUsage } from './openai-usage.ts'
 import { HIDE, type Json, type Reading, type StreamReader } from './provider.ts'
 
+interface Delta {
+  content?: unknown
+  refusal?: unknown
+  reasoning_content?: unknown
+  reasoning?: unknown
+  function_call?: { name?: unknown; arguments?: unknown } | null
+  tool_calls?: unknown
+  audio?: { transcript?: unknown } | null
+}
+
+interface Choice {
+  finish_reason?: unknown
+  text?: unknown
+  delta?: Delta | null
+}
+
 interface Chunk {
   id?: unknown
   model?: unknown
   service_tier?: unknown
   usage?: unknown
-  choices?: {
-    finish_reason?: unknown
-    text?: unknown
-    delta?: {
-      content?: unknown
-      refusal?: unknown
-      reasoning_content?: unknown
-      tool_calls?: { function?: { name?: unknown; arguments?: unknown } }[]
-    }
-  }[]
+  x_groq?: { usage?: unknown } | null
+  choices?: readonly (Choice | null)[]
 }
 
 /** Chat and legacy completions: the last usage that is not null wins, whatever chunk carries it; never a sum. */
@@ -37,32 +45,22 @@ export function completionStream(isPrepared: boolean): StreamReader {
       id ??= chunk.id
       model ??= chunk.model
       if (chunk.service_tier) tier = chunk.service_tier
-      const choices = chunk.choices
-      if (choices) {
-        for (const choice of choices) {
-          if (choice.finish_reason) finish = choice.finish_reason
-          const delta = choice.delta
-          if (!delta) {
-            if (typeof choice.text === 'string') generated.push(choice.text)
-            continue
-          }
-          if (typeof delta.content === 'string') generated.push(delta.content)
-          else if (delta.tool_calls || delta.refusal || delta.reasoning_content) otherText(delta, generated)
-        }
-      }
+      const choices = Array.isArray(chunk.choices) ? chunk.choices : undefined
+      if (choices) for (const choice of choices) if (choice) takeChoice(choice)
       const own = chunk.usage
-      if (own) usage = own
-      if (!isPrepared || own === undefined) return isUsageHidden && choices?.length === 0 ? HIDE : event
-      if (own === null) {
-        const { usage: _, ...shown } = event
-        return shown
-      }
-      // Azure's first chunk has no choices and no usage, DeepSeek's last has both: only what came for our asking goes.
+      if (isObject(own)) usage = own
+      // Groq says it here on the last chunk, and at the top level only where asked.
+      else if (isObject(chunk.x_groq?.usage)) usage ??= chunk.x_groq.usage
+      if (!isPrepared) return event
       if (choices?.length === 0) {
-        isUsageHidden = true
-        return HIDE
+        // Azure's first chunk has no choices and no usage, DeepSeek's last has both: only what came for our asking goes,
+        // and xAI's empty chunk that follows it.
+        if (isObject(own)) isUsageHidden = true
+        if (isUsageHidden) return HIDE
       }
-      return event
+      if (own !== null) return event
+      const { usage: _, ...shown } = event
+      return shown
     },
     reading: () => ({
       ...readCompletionUsage(usage),
@@ -73,29 +71,45 @@ export function completionStream(isPrepared: boolean): StreamReader {
     }),
     generated: () => generated,
   }
+
+  function takeChoice(choice: Choice): void {
+    if (choice.finish_reason) finish = choice.finish_reason
+    const { delta } = choice
+    if (!delta) {
+      if (typeof choice.text === 'string') generated.push(choice.text)
+    } else if (typeof delta.content === 'string' && delta.content !== '') generated.push(delta.content)
+    else takeOther(delta, generated)
+  }
 }
 
-function otherText(delta: NonNullable<NonNullable<Chunk['choices']>[number]['delta']>, generated: string[]): void {
-  if (typeof delta.refusal === 'string') generated.push(delta.refusal)
-  if (typeof delta.reasoning_content === 'string') generated.push(delta.reasoning_content)
-  if (!Array.isArray(delta.tool_calls)) return
-  for (const call of delta.tool_calls) {
-    if (typeof call.function?.name === 'string') generated.push(call.function.name)
-    if (typeof call.function?.arguments === 'string') generated.push(call.function.arguments)
-  }
+/** What is generated besides the content: all of it is output, whatever a host calls it. */
+function takeOther(delta: Delta, generated: string[]): void {
+  const { refusal, reasoning_content, reasoning, function_call, tool_calls, audio } = delta
+  const calls = Array.isArray(tool_calls) ? tool_calls.map((call: { function?: unknown } | null) => call?.function) : []
+  const texts: unknown[] = [refusal, reasoning_content ?? reasoning, audio?.transcript]
+  for (const call of [function_call, ...calls] as ({ name?: unknown; arguments?: unknown } | null | undefined)[])
+    texts.push(call?.name, call?.arguments)
+  for (const text of texts) if (typeof text === 'string' && text !== '') generated.push(text)
 }
 
 export function readResponse(answer: Json): Reading {
   const failed = answer['error']
   return {
-    ...readResponseUsage(answer['usage']),
+    ...readResponseUsage(answer['usage'], answer['tool_usage']),
     responseId: textOf(answer['id']),
     model: textOf(answer['model']),
     serviceTier: codeOf(answer['service_tier']),
     finishReason: codeOf(answer['status']),
+    // A response in the background is answered before it is made; its usage comes with `GET /responses/{id}`.
+    ...((answer['status'] === 'queued' || answer['status'] === 'in_progress') && { isPending: true }),
     error: isObject(failed) ? (codeOf(failed['code']) ?? 'response_failed') : undefined,
   }
 }
+
+/** Deltas that are no text of the model: sound in base64, and what a command printed. */
+const NOT_GENERATED = new Set(['response.audio.delta', 'response.shell_call_output_content.delta'])
+
+const OVER = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
 export function responseStream(): StreamReader {
   let last: Json | undefined
@@ -107,17 +121,18 @@ export function responseStream(): StreamReader {
       const type = event['type']
       if (typeof type !== 'string') return event
       if (type.endsWith('.delta')) {
-        if (typeof event['delta'] === 'string') generated.push(event['delta'])
+        if (typeof event['delta'] === 'string' && !NOT_GENERATED.has(type)) generated.push(event['delta'])
       } else if (type === 'error') error = codeOf(event['code']) ?? 'stream_error'
       else if (isObject(event['response'])) {
         last = event['response']
-        isOver = type === 'response.completed' || type === 'response.incomplete' || type === 'response.failed'
+        isOver = OVER.has(type)
       }
       return event
     },
     reading() {
       const reading = last ? readResponse(last) : {}
-      return { ...reading, ...(error !== undefined && { error }), ...(!isOver && { usage: undefined }) }
+      const { isPending: _, ...known } = reading
+      return { ...known, ...(error !== undefined && { error }), ...(!isOver && { usage: undefined, flags: undefined }) }
     },
     generated: () => generated,
   }

@@ -1,106 +1,154 @@
 // OpenAI's usage objects, in disjoint buckets.
 
-import { counts, isObject, usageOf } from './counts.ts'
-import type { Reading } from './provider.ts'
+import { type Counts, counts, hiddenTokens, isObject, type Quantities, type UsageReading } from './counts.ts'
+import type { Json } from './provider.ts'
+
+const COMPLETION = { input: 'prompt_tokens', output: 'completion_tokens', total: 'total_tokens' } as const
+const RESPONSE = { input: 'input_tokens', output: 'output_tokens', total: 'total_tokens' } as const
+type Names = typeof COMPLETION | typeof RESPONSE
 
 /** `prompt_tokens` holds cached, cache-write, audio and image tokens; `completion_tokens` holds reasoning and audio. */
-export function readCompletionUsage(usage: unknown): Pick<Reading, 'usage' | 'flags' | 'isPartial'> {
+export function readCompletionUsage(usage: unknown): UsageReading {
   if (!isObject(usage)) return {}
   const count = counts()
-  const prompt = count.of(usage, 'prompt_tokens')
-  const completion = count.of(usage, 'completion_tokens')
-  const details = usage['prompt_tokens_details']
+  const asked = usage['prompt_tokens_details']
   const written = usage['completion_tokens_details']
-  const input = splitInput(count, prompt, 'prompt_tokens', {
-    cached: count.of(details, 'cached_tokens'),
-    cacheWrite: count.of(details, 'cache_write_tokens'),
-    audio: count.of(details, 'audio_tokens'),
-    image: count.of(details, 'image_tokens'),
-  })
-  const output = splitOutput(count, completion, 'completion_tokens', {
-    reasoning: count.of(written, 'reasoning_tokens'),
-    audio: count.of(written, 'audio_tokens'),
-  })
-  if (count.has(usage, 'total_tokens') && count.of(usage, 'total_tokens') !== prompt + completion)
-    count.flag('sum', 'total_tokens')
-  return whole(count, usageOf({ ...input, ...output }), count.has(usage, 'prompt_tokens'))
+  const reasoning = count.of(written, 'reasoning_tokens')
+  const { input, output } = totals(count, usage, COMPLETION, reasoning)
+  const predicted = count.of(written, 'accepted_prediction_tokens') + count.of(written, 'rejected_prediction_tokens')
+  if (predicted > output) count.flag('subset', COMPLETION.output)
+  const quantities = {
+    ...splitInput(count, COMPLETION.input, input, {
+      // DeepSeek's own name for it, on every answer; the details came later.
+      cached: count.of(asked, 'cached_tokens') || count.of(usage, 'prompt_cache_hit_tokens'),
+      write: count.of(asked, 'cache_write_tokens'),
+      audio: count.of(asked, 'audio_tokens'),
+      image: count.of(asked, 'image_tokens'),
+      text: count.of(asked, 'text_tokens'),
+    }),
+    ...splitOutput(count, COMPLETION.output, Math.max(output, predicted), {
+      reasoning,
+      audio: count.of(written, 'audio_tokens'),
+    }),
+  }
+  return count.reading(quantities, usage, Object.values(COMPLETION))
+}
+
+/** Embeddings have an input and nothing else. */
+export function readEmbeddingUsage(usage: unknown): UsageReading {
+  if (!isObject(usage)) return {}
+  const count = counts()
+  const input = count.need(usage, COMPLETION.input)
+  const total = count.of(usage, COMPLETION.total)
+  if (count.has(usage, COMPLETION.total) && total !== input) count.flag('sum', COMPLETION.total)
+  return count.reading({ 'input.text': Math.max(input, total) }, usage, Object.values(COMPLETION))
 }
 
 /** `input_tokens` and `output_tokens` with their details; cache writes may be told apart by how long they live. */
-export function readResponseUsage(usage: unknown): Pick<Reading, 'usage' | 'flags' | 'isPartial'> {
+export function readResponseUsage(usage: unknown, toolUsage?: unknown): UsageReading {
   if (!isObject(usage)) return {}
   const count = counts()
-  const allInput = count.of(usage, 'input_tokens')
-  const allOutput = count.of(usage, 'output_tokens')
-  const details = usage['input_tokens_details']
-  const byLife = isObject(details) ? details['cache_write_tokens_details'] : undefined
+  const asked = usage['input_tokens_details']
+  const byLife = isObject(asked) ? asked['cache_write_tokens_details'] : undefined
   const write30m = count.of(byLife, 'ttl_30m_tokens')
   const write12h = count.of(byLife, 'ttl_12h_tokens')
-  const writes = count.of(details, 'cache_write_tokens')
-  if (write30m + write12h > writes) count.flag('subset', 'cache_write_tokens_details')
-  const cacheWrite = Math.max(writes, write30m + write12h)
-  const input = splitInput(count, allInput, 'input_tokens', {
-    cached: count.of(details, 'cached_tokens'),
-    cacheWrite,
-    audio: 0,
-    image: 0,
-  })
-  const output = splitOutput(count, allOutput, 'output_tokens', {
-    reasoning: count.of(usage['output_tokens_details'], 'reasoning_tokens'),
-    audio: 0,
-  })
-  const split = write30m + write12h
-  if (split > 0) input['input.text.cache_write'] = Math.max(0, (input['input.text.cache_write'] ?? 0) - split)
-  if (count.has(usage, 'total_tokens') && count.of(usage, 'total_tokens') !== allInput + allOutput)
-    count.flag('sum', 'total_tokens')
-  const all = { ...input, ...output, 'input.text.cache_write_30m': write30m, 'input.text.cache_write_12h': write12h }
-  return whole(count, usageOf(all), count.has(usage, 'input_tokens'))
+  const written = count.of(asked, 'cache_write_tokens')
+  if (isObject(byLife) && write30m + write12h !== written) count.flag('sum', 'cache_write_tokens_details')
+  const write = Math.max(written, write30m + write12h)
+  const reasoning = count.of(usage['output_tokens_details'], 'reasoning_tokens')
+  const { input, output } = totals(count, usage, RESPONSE, reasoning)
+  const quantities: Quantities = {
+    ...splitInput(count, RESPONSE.input, input, {
+      cached: count.of(asked, 'cached_tokens'),
+      write,
+      audio: 0,
+      image: 0,
+      text: 0,
+    }),
+    'input.text.cache_write': write - write30m - write12h,
+    'input.text.cache_write_30m': write30m,
+    'input.text.cache_write_12h': write12h,
+    ...splitOutput(count, RESPONSE.output, output, { reasoning, audio: 0 }),
+    // Beside the usage, and billed by the piece (openai 7.57.0 responses.d.ts, Response.tool_usage).
+    'fee.web_search': count.of(isObject(toolUsage) ? toolUsage['web_search'] : undefined, 'num_requests'),
+  }
+  return count.reading(quantities, usage, Object.values(RESPONSE))
 }
 
-type Quantities = Record<string, number>
-type Count = ReturnType<typeof counts>
+/** Input and output; of xAI, whose `completion_tokens` leave reasoning out as only the total shows, with it. */
+function totals(count: Counts, usage: Json, names: Names, reasoning: number): { input: number; output: number } {
+  const input = count.need(usage, names.input)
+  const output = count.need(usage, names.output)
+  if (reasoning > 0 && usage[names.total] === input + output + reasoning) return { input, output: output + reasoning }
+  const hidden = hiddenTokens(count, usage, names, input + output)
+  return { input: input + hidden.input, output: output + hidden.output }
+}
 
-/** Takes the subsets out of the inclusive count. Where they do not fit, the dearer reading wins: less is taken as cached. */
-function splitInput(
-  count: Count,
-  all: number,
-  field: string,
-  parts: { cached: number; cacheWrite: number; audio: number; image: number },
-): Quantities {
-  if (parts.cached + parts.cacheWrite > all || parts.audio + parts.image > all) count.flag('subset', field)
-  const cacheWrite = Math.min(parts.cacheWrite, all)
-  const audio = Math.min(parts.audio, all - cacheWrite)
-  const image = Math.min(parts.image, all - cacheWrite - audio)
-  // Cached tokens are not told apart by modality here: cached audio counts in both, and only as audio in ours.
-  const cached = Math.min(parts.cached, all - cacheWrite - audio - image)
+interface InputParts {
+  readonly cached: number
+  readonly write: number
+  readonly audio: number
+  readonly image: number
+  /** 0 where the details do not say it. */
+  readonly text: number
+}
+
+/**
+ * Takes the parts out of the inclusive count. Cached and written are one way to part it, audio and image another, and
+ * nothing says how they overlap: what is cached is text first, since there the discount saves least.
+ */
+function splitInput(count: Counts, field: string, total: number, parts: InputParts): Quantities {
+  const { cached, write, image } = parts
+  let { audio } = parts
+  const named = parts.text > 0 ? parts.text + audio + image : total
+  if (named !== total) count.flag('sum', `${field}_details`)
+  const all = Math.max(total, named)
+  // Tokens of a kind that is not named are of the dearest kind that is.
+  if (audio > 0) audio += all - named
+  if (cached + write > all || audio + image > all) {
+    count.flag('subset', field)
+    return billedInFull(all, { cached, write, audio, image })
+  }
+  const text = all - audio - image
+  // Chat models price images as text; a cache write is dearer than either. Audio is dearer still, and stays audio.
+  const textWritten = Math.min(write, text)
+  const imageWritten = Math.min(write - textWritten, image)
+  const textRead = Math.min(cached, text - textWritten)
+  const imageRead = Math.min(cached - textRead, image - imageWritten)
+  const audioRead = Math.min(cached - textRead - imageRead, audio)
   return {
-    'input.text': all - cacheWrite - audio - image - cached,
-    'input.text.cache_read': cached,
-    'input.text.cache_write': cacheWrite,
+    'input.text': text - textWritten - textRead,
+    'input.text.cache_read': textRead,
+    'input.text.cache_write': textWritten + imageWritten,
+    'input.audio': audio - audioRead,
+    'input.audio.cache_read': audioRead,
+    'input.image': image - imageWritten - imageRead,
+    'input.image.cache_read': imageRead,
+  }
+}
+
+/** The parts do not fit, and nobody knows which number is wrong: each is billed as it stands, and no discount is believed. */
+function billedInFull(all: number, { cached, write, audio, image }: Omit<InputParts, 'text'>): Quantities {
+  const text = Math.max(0, all - write - audio - image)
+  return {
+    'input.text': text,
+    'input.text.cache_read': Math.max(0, cached - text),
+    'input.text.cache_write': write,
     'input.audio': audio,
     'input.image': image,
   }
 }
 
 function splitOutput(
-  count: Count,
-  all: number,
+  count: Counts,
   field: string,
-  parts: { reasoning: number; audio: number },
+  all: number,
+  { reasoning, audio }: { readonly reasoning: number; readonly audio: number },
 ): Quantities {
-  if (parts.reasoning + parts.audio > all) count.flag('subset', field)
-  const audio = Math.min(parts.audio, all)
-  const reasoning = Math.min(parts.reasoning, all - audio)
-  return { 'output.text': all - audio - reasoning, 'output.reasoning': reasoning, 'output.audio': audio }
-}
-
-function whole(
-  count: Count,
-  usage: Reading['usage'],
-  hasInput: boolean,
-): Pick<Reading, 'usage' | 'flags' | 'isPartial'> {
-  const reading: { usage: Reading['usage']; flags?: readonly string[]; isPartial?: boolean } = { usage }
-  if (count.flags.length > 0) reading.flags = count.flags
-  if (count.isBroken || !hasInput) reading.isPartial = true
-  return reading
+  if (reasoning + audio > all) count.flag('subset', field)
+  return {
+    'output.text': Math.max(0, all - audio - reasoning),
+    'output.reasoning': reasoning,
+    'output.audio': audio,
+  }
 }

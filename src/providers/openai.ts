@@ -1,9 +1,9 @@
 // OpenAI's wire: chat completions, responses, legacy completions, embeddings.
 // Shapes: openai 7.57.0 resources/**/*.d.ts (CompletionUsage, ResponseUsage, CreateEmbeddingResponse.Usage).
 
-import { codeOf, isObject, textOf } from './counts.ts'
+import { capOf, codeOf, isObject, textOf } from './counts.ts'
 import { completionStream, readResponse, responseStream } from './openai-stream.ts'
-import { readCompletionUsage } from './openai-usage.ts'
+import { readCompletionUsage, readEmbeddingUsage } from './openai-usage.ts'
 import { texts } from './prompt.ts'
 import type { Json, Provider, Route } from './provider.ts'
 import { switches } from './switches.ts'
@@ -25,11 +25,6 @@ const SWITCHES = [
   'reasoning_effort',
   'service_tier',
 ] as const
-
-function cap(value: unknown, times: unknown): number | undefined {
-  if (typeof value !== 'number' || !(value >= 0)) return undefined
-  return value * (typeof times === 'number' && times > 1 ? times : 1)
-}
 
 function facts(body: Json, stream: boolean, maxOutputTokens: number | undefined, lists: readonly string[]) {
   const metadata = switches(body, SWITCHES, lists)
@@ -58,20 +53,36 @@ function askForUsage(body: Json, host: string): Json | undefined {
   return copy
 }
 
+const FINISH = /"finish_reason"\s*:\s*"([\w.:-]{1,64})"/y
+
+/** Why the first choice ended: from the choices, or cut out of their JSON text (inside a string every quote has a backslash). */
+function finishOf(choices: unknown): string | undefined {
+  if (typeof choices !== 'string')
+    return Array.isArray(choices) ? codeOf((choices[0] as Json | null | undefined)?.['finish_reason']) : undefined
+  for (let at = choices.indexOf('"finish_reason"'); at >= 0; at = choices.indexOf('"finish_reason"', at + 1)) {
+    FINISH.lastIndex = at
+    if (choices[at - 1] !== '\\') return FINISH.exec(choices)?.[1]
+  }
+  return undefined
+}
+
 const chat: Route = {
   endpoint: 'chat.completions',
   path: /(?:^|\/)chat\/completions$/,
   request: (body, _path, stream) =>
-    facts(body, stream, cap(body['max_completion_tokens'] ?? body['max_tokens'], body['n']), ['messages', 'tools']),
+    facts(body, stream, capOf(body['max_completion_tokens'] ?? body['max_tokens'], body['n']), ['messages', 'tools']),
   prepare: askForUsage,
   fields: ['id', 'model', 'usage', 'service_tier'],
+  textFields: ['choices'],
   read: (answer) => ({
     ...readCompletionUsage(answer['usage']),
     responseId: textOf(answer['id']),
     model: textOf(answer['model']),
     serviceTier: codeOf(answer['service_tier']),
+    finishReason: finishOf(answer['choices']),
   }),
   readStream: completionStream,
+  generated: (answer) => texts(answer['choices']),
   prompt: (body) => texts(body['messages'], body['tools'], body['functions'], body['response_format']),
 }
 
@@ -85,10 +96,11 @@ export const openai: Provider = {
     {
       endpoint: 'responses',
       path: /(?:^|\/)responses$/,
-      request: (body, _path, stream) => facts(body, stream, cap(body['max_output_tokens'], 1), ['tools']),
-      fields: ['id', 'model', 'usage', 'service_tier', 'status', 'error'],
+      request: (body, _path, stream) => facts(body, stream, capOf(body['max_output_tokens']), ['tools']),
+      fields: ['id', 'model', 'usage', 'tool_usage', 'service_tier', 'status', 'error'],
       read: readResponse,
       readStream: responseStream,
+      generated: (answer) => texts(answer['output']),
       prompt: (body) => texts(body['input'], body['instructions'], body['tools'], body['text']),
     },
     {
@@ -98,7 +110,7 @@ export const openai: Provider = {
       request: (body, _path, stream) => {
         const times = Math.max(Number(body['n']) || 1, Number(body['best_of']) || 1)
         // The API's own default is 16 tokens: an uncapped request is capped (completions.d.ts, max_tokens).
-        return facts(body, stream, cap(body['max_tokens'] ?? 16, times), [])
+        return facts(body, stream, capOf(body['max_tokens'] ?? 16, times), [])
       },
       prompt: (body) => texts(body['prompt'], body['suffix']),
     },
@@ -107,7 +119,8 @@ export const openai: Provider = {
       path: /(?:^|\/)embeddings$/,
       request: (body) => facts(body, false, 0, ['input']),
       fields: ['model', 'usage'],
-      read: (answer) => ({ ...readCompletionUsage(answer['usage']), model: textOf(answer['model']) }),
+      read: (answer) => ({ ...readEmbeddingUsage(answer['usage']), model: textOf(answer['model']) }),
+      generated: () => [],
       prompt: (body) => texts(body['input']),
     },
   ],

@@ -2,8 +2,6 @@
 
 /** Not text that is counted as text: media by reference or in base64, and identifiers. */
 const NOT_TEXT = new Set([
-  'url',
-  'data',
   'file_data',
   'image_url',
   'fileUri',
@@ -15,6 +13,9 @@ const NOT_TEXT = new Set([
   'signature',
   'encrypted_content',
 ])
+/** Media beside one of these, and text of the application's own where they are the arguments or the result of a tool. */
+const MEDIA = new Set(['url', 'data'])
+const BESIDE_MEDIA = ['media_type', 'mimeType', 'mime_type', 'format', 'detail']
 const MAX_DEPTH = 40
 
 /** Every string in `values`, however deep; JSON schemas of tools included, since they are input too. */
@@ -29,13 +30,20 @@ function* walk(value: unknown, depth: number): Generator<string> {
   }
   if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return
   if (Array.isArray(value)) {
+    // A prompt of token ids: a word a token, in one piece.
+    if (typeof value[0] === 'number') yield ' x'.repeat(value.length)
     for (const item of value) yield* walk(item, depth + 1)
     return
   }
   for (const key in value) {
-    if (NOT_TEXT.has(key)) continue
+    if (NOT_TEXT.has(key) || (MEDIA.has(key) && isMedia(value))) continue
     // The names of a schema's properties are sent, and counted, like its values.
     if (depth > 2) yield key
     yield* walk((value as Record<string, unknown>)[key], depth + 1)
   }
+}
+
+/** `{ type: 'base64', media_type, data }`, `{ type: 'url', url }`, `{ mimeType, data }`, `{ data, format }`. */
+function isMedia(value: object): boolean {
+  return (value as { type?: unknown }).type === 'url' || BESIDE_MEDIA.some((key) => key in value)
 }

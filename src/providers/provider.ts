@@ -24,10 +24,14 @@ export interface Reading {
   readonly upstreamProvider?: string | undefined
   /** Absent where the answer has no usage. */
   readonly usage?: Usage | undefined
-  /** Contradictions in the provider's own numbers: kind and field. */
+  /** What cannot be right in the provider's own numbers: kind and field. */
   readonly flags?: readonly string[] | undefined
+  /** The provider's totals as they came, where `flags` says that they cannot all be right. */
+  readonly reported?: Readonly<Record<string, number>> | undefined
   /** Only these were reported; the rest broke off before it could be. Absent when `usage` is whole. */
   readonly isPartial?: boolean
+  /** The answer is still being made; its usage comes later, elsewhere. */
+  readonly isPending?: boolean
   /** An error that arrived inside the body or the stream, as a short code. */
   readonly error?: string | undefined
 }
@@ -56,9 +60,15 @@ export interface Route {
   prepare?(body: Json, host: string): Json | undefined
   /** The top-level fields of the JSON answer that `read` looks at. */
   readonly fields: readonly string[]
+  /** Fields that `read` takes as JSON text too: they hold the content, which is not parsed a second time. */
+  readonly textFields?: readonly string[]
   read(answer: Json): Reading
+  /** Answers of this endpoint may come without usage, and nothing is wrong then. */
+  readonly isUsageOptional?: boolean
   /** `isPrepared`: `prepare` added something, so hide what it brings. */
   readStream?(isPrepared: boolean): StreamReader
+  /** Every text of a JSON answer that the model made, for an estimate where the usage is missing. */
+  generated(answer: Json): Iterable<string>
   /** Every text of the request that the provider counts as input, for estimates and ceilings. */
   prompt(body: Json): Iterable<string>
 }

@@ -14,7 +14,7 @@ export function switches(
   for (const name of names) {
     const value = body[name]
     if (value === undefined || value === null) continue
-    if (typeof value === 'number' || typeof value === 'boolean' || codeOf(value) !== undefined)
+    if (Number.isFinite(value) || typeof value === 'boolean' || codeOf(value) !== undefined)
       (found ??= {})[name] = value as TagValue
   }
   for (const name of lists) {

@@ -3,38 +3,54 @@
 import type { Json } from './provider.ts'
 
 /**
- * The named top-level fields of the JSON object in `text`, each parsed by itself; `undefined` when the text is no
- * JSON object as far as it was looked at. Walks the top level only: strings are skipped from quote to quote, nested
- * values by counting brackets outside of strings.
+ * The named top-level fields of the JSON object in `text`, each parsed by itself; those of `asText` as the JSON text
+ * they are. `undefined` when the text is no JSON object as far as it was looked at. Walks the top level only: strings
+ * are skipped from quote to quote, nested values by counting brackets outside of strings.
  */
-export function topLevelFields(text: string, names: readonly string[]): Json | undefined {
+export function topLevelFields(
+  text: string,
+  names: readonly string[],
+  asText: readonly string[] = [],
+): Json | undefined {
   let at = skipSpace(text, 0)
   if (text.charCodeAt(at) !== OPEN_BRACE) return undefined
   const found: Json = {}
   at = skipSpace(text, at + 1)
-  if (text.charCodeAt(at) === CLOSE_BRACE) return found
+  if (text.charCodeAt(at) === CLOSE_BRACE) return endsAfter(text, at) ? found : undefined
   for (;;) {
     if (text.charCodeAt(at) !== QUOTE) return undefined
     const keyEnd = endOfString(text, at)
     if (keyEnd < 0) return undefined
     const key = text.slice(at + 1, keyEnd)
+    const name = key.includes('\\') ? parsed(text.slice(at, keyEnd + 1)) : key
     at = skipSpace(text, keyEnd + 1)
-    if (text.charCodeAt(at) !== COLON) return undefined
+    if (name === undefined || text.charCodeAt(at) !== COLON) return undefined
     const start = skipSpace(text, at + 1)
     const end = endOfValue(text, start)
     if (end < 0) return undefined
-    if (names.includes(key)) {
-      try {
-        found[key] = JSON.parse(text.slice(start, end))
-      } catch {
-        return undefined
-      }
-    }
+    if (names.includes(name as string)) {
+      const value = parsed(text.slice(start, end))
+      if (value === undefined) return undefined
+      found[name as string] = value
+    } else if (asText.includes(name as string)) found[name as string] = text.slice(start, end)
     at = skipSpace(text, end)
     const next = text.charCodeAt(at)
-    if (next === CLOSE_BRACE) return found
+    if (next === CLOSE_BRACE) return endsAfter(text, at) ? found : undefined
     if (next !== COMMA) return undefined
     at = skipSpace(text, at + 1)
+  }
+}
+
+function endsAfter(text: string, brace: number): boolean {
+  return skipSpace(text, brace + 1) === text.length
+}
+
+/** JSON has no `undefined`: that is what a text gives that is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 

@@ -70,7 +70,7 @@ function inFunction(file: string, code: string): string {
   const own = [...text.matchAll(/^export (?:async )?(?:function|const|class|interface|type) (\w+)/gm)].map(
     (match) => match[1]!,
   )
-  const shown = Object.values(EXPORTS).flat()
+  const shown: readonly string[] = Object.values(EXPORTS).flat()
   const used = own.filter((name) => !shown.includes(name) && new RegExp(`\\b${name}\\b`).test(code))
   const imports = code.match(/^import .*$/gm) ?? []
   const body = code.replace(/^import .*$/gm, '')

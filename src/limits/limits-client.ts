@@ -1,0 +1,82 @@
+// The limits of a tenant over HTTP, as docs/wire.md says: read, written, removed.
+
+import { type LimitWindow, MeterError } from '../errors.ts'
+import { formatUsd, nanoCeil, PICO_PER_NANO, parseDollars, picoFromNano } from '../money.ts'
+import { runAsNobody } from '../tenant.ts'
+import type { LimitRule } from './limit-store.ts'
+import { LIMIT_WINDOWS } from './window.ts'
+
+export interface LimitsClientOptions {
+  /** `url` without its `/v1/ingest`. */
+  readonly baseUrl: string
+  readonly apiKey?: string | undefined
+}
+
+/** A limit as the backend knows it. */
+export interface RemoteLimit extends Omit<LimitRule, 'tenantId'> {
+  readonly spentNanoUsd: bigint
+}
+
+const TIMEOUT_MS = 5000
+
+export function createLimitsClient({ baseUrl, apiKey }: LimitsClientOptions) {
+  async function send(method: 'GET' | 'PUT' | 'DELETE', tenantId: string, query = '', body?: object) {
+    // A URL cannot name them: they are steps on its path, percent-encoded too.
+    if (tenantId === '.' || tenantId === '..')
+      throw new MeterError('BAD_INPUT', `A tenant called ${JSON.stringify(tenantId)} has no address for its limits.`)
+    const { request } = await import('undici')
+    const { statusCode, body: answer } = await runAsNobody(() =>
+      request(`${baseUrl}/v1/limits/${encodeURIComponent(tenantId)}${query}`, {
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+        headersTimeout: TIMEOUT_MS,
+        bodyTimeout: TIMEOUT_MS,
+      }),
+    )
+    const isOk = statusCode >= 200 && statusCode < 300
+    if (isOk && method === 'GET') return answer.json()
+    await answer.dump()
+    // A backend without limits has none for anybody.
+    if (statusCode === 404 && method === 'GET') return { limits: [] }
+    if (!isOk)
+      throw new MeterError('DELIVERY_REJECTED', `The limits endpoint answered ${method} with status ${statusCode}.`)
+    return undefined
+  }
+
+  return {
+    async read(tenantId: string): Promise<RemoteLimit[]> {
+      return limitsIn(await send('GET', tenantId))
+    },
+    async write({ tenantId, window, limitNanoUsd, mode }: LimitRule): Promise<void> {
+      await send('PUT', tenantId, '', { usd: formatUsd(picoFromNano(limitNanoUsd)), per: window, mode })
+    },
+    async remove(tenantId: string, window: LimitWindow): Promise<void> {
+      await send('DELETE', tenantId, `?per=${window}`)
+    },
+  }
+}
+
+function limitsIn(body: unknown): RemoteLimit[] {
+  const list = (body as { limits?: unknown } | null)?.limits
+  if (!Array.isArray(list)) throw new MeterError('BAD_INPUT', 'The limits endpoint answered without a list `limits`.')
+  const limits = new Map<LimitWindow, RemoteLimit>()
+  for (const entry of list as (Record<string, unknown> | null)[]) {
+    const window = entry?.['window'] as LimitWindow
+    const limit = parseDollars(entry?.['limit_usd'])
+    const spent = parseDollars(entry?.['spent_usd'])
+    if (!LIMIT_WINDOWS.includes(window) || limit === undefined || spent === undefined)
+      throw new MeterError(
+        'BAD_INPUT',
+        'The limits endpoint answered with a limit that has no `window`, `limit_usd` or `spent_usd`.',
+      )
+    if (limits.has(window)) continue
+    const mode = entry?.['mode'] === 'hard' ? 'hard' : 'expected'
+    limits.set(window, { window, limitNanoUsd: limit / PICO_PER_NANO, mode, spentNanoUsd: nanoCeil(spent) })
+  }
+  return [...limits.values()]
+}

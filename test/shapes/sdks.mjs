@@ -1,0 +1,128 @@
+// The SDKs as an application has them: which package, how a client is made, which objects a patch may touch.
+
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { shapes as anthropicShapes } from './anthropic-shapes.mjs'
+import { shapes as googleShapes } from './google-shapes.mjs'
+import { shapes as openaiShapes } from './openai-shapes.mjs'
+
+export const SDKS = {
+  openai: {
+    package: 'openai',
+    shapes: openaiShapes,
+    Client: (sdk) => sdk.OpenAI,
+    APIError: (sdk) => sdk.APIError,
+    makeClient: (sdk, emulator, options) =>
+      new sdk.OpenAI({ apiKey: 'any', baseURL: emulator.openai.baseURL, ...options }),
+    stream: async (client) => {
+      const stream = await client.chat.completions.create({
+        model: 'gpt-4o',
+        messages: [{ role: 'user', content: 'Hi' }],
+        stream: true,
+      })
+      for await (const _ of stream);
+      return stream
+    },
+    wrap: 'makeRequest',
+    waist: (client) => Object.getPrototypeOf(client),
+  },
+  anthropic: {
+    package: '@anthropic-ai/sdk',
+    shapes: anthropicShapes,
+    Client: (sdk) => sdk.Anthropic,
+    APIError: (sdk) => sdk.APIError,
+    makeClient: (sdk, emulator, options) =>
+      new sdk.Anthropic({ apiKey: 'any', baseURL: emulator.anthropic.baseURL, ...options }),
+    stream: async (client) => {
+      const body = {
+        model: 'claude-sonnet-5',
+        max_tokens: 16,
+        messages: [{ role: 'user', content: 'Hi' }],
+        stream: true,
+      }
+      const stream = await client.messages.create(body)
+      for await (const _ of stream);
+      return stream
+    },
+    wrap: 'makeRequest',
+    waist: (client) => Object.getPrototypeOf(Object.getPrototypeOf(client)),
+  },
+  google: {
+    package: '@google/genai',
+    shapes: googleShapes,
+    Client: (sdk) => sdk.GoogleGenAI,
+    APIError: (sdk) => sdk.ApiError,
+    makeClient: (sdk, emulator, options) =>
+      new sdk.GoogleGenAI({ apiKey: 'any', httpOptions: { baseUrl: emulator.google.baseURL, ...options } }),
+    stream: async (client) => {
+      const stream = await client.models.generateContentStream({ model: 'gemini-2.5-flash', contents: 'Hi' })
+      for await (const _ of stream);
+      return stream
+    },
+    wrap: 'requestStream',
+    waist: (client) => Object.getPrototypeOf(client.models.apiClient),
+  },
+}
+
+/** What loads a module of the application in `folder` in one of the two module systems. */
+export function loader(folder, format) {
+  const require = createRequire(join(folder, 'index.js'))
+  return async (name) => {
+    const path = require.resolve(name)
+    if (format === 'cjs') return require(path)
+    const twin = path.replace(/\.c?js$/, (suffix) => (name === 'zod' ? '.js' : suffix && '.mjs'))
+    return import(pathToFileURL(twin).href)
+  }
+}
+
+/** @param {string} folder @param {string} name */
+export function versionOf(folder, name) {
+  const require = createRequire(join(folder, 'index.js'))
+  for (let at = dirname(require.resolve(name)); at !== dirname(at); at = dirname(at)) {
+    try {
+      const manifest = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8'))
+      if (manifest.name === name) return manifest.version
+    } catch {
+      // No manifest here: one folder up.
+    }
+  }
+  throw new Error(`No package.json of ${name}`)
+}
+
+/** Every own property of everything that a patch could have changed. */
+export function descriptorsOf(client, stream) {
+  const places = new Map()
+  const chain = (name, from) => {
+    for (
+      let at = from, depth = 0;
+      at && at !== Object.prototype && at !== Function.prototype;
+      at = Object.getPrototypeOf(at), depth++
+    )
+      places.set(`${name}^${depth}`, Object.getOwnPropertyDescriptors(at))
+  }
+  chain('client', client)
+  chain('class', client.constructor)
+  if (client.models?.apiClient) chain('models', client.models)
+  if (client.models?.apiClient) chain('apiClient', client.models.apiClient)
+  chain('stream', Object.getPrototypeOf(stream))
+  chain('stream class', stream.constructor)
+  chain('Response', Response.prototype)
+  places.set('globalThis', { fetch: Object.getOwnPropertyDescriptor(globalThis, 'fetch') })
+  return places
+}
+
+/** @returns {string | undefined} the first property that is not what it was */
+export function changed(before, after) {
+  for (const [place, properties] of before) {
+    const now = after.get(place)
+    const keys = new Set([...Reflect.ownKeys(properties), ...Reflect.ownKeys(now)])
+    for (const key of keys) {
+      const [was, is] = [properties[key], now[key]]
+      const same = was && is && Reflect.ownKeys(was).every((field) => Object.is(was[field], is[field]))
+      if (!same) return `${place}.${String(key)} is not what it was`
+    }
+  }
+  return undefined
+}
