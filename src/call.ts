@@ -44,13 +44,14 @@ export interface CallContext {
 
 /** One call. The waist tells it what happens; the route reads it; it ends once, in one event. */
 export class Call implements Exchange {
-  readonly body: unknown
   hasEnded = false
+  isHiding = false
   readonly #context: CallContext
   readonly #payer: Payer
   readonly #request: ExchangeRequest
   readonly #found: Found
-  readonly #facts: RequestFacts
+  #facts: RequestFacts
+  #body: unknown
   readonly #at: number
   readonly #startedAt = performance.now()
   #firstChunkAt: number | undefined
@@ -68,14 +69,9 @@ export class Call implements Exchange {
     this.#request = request
     this.#found = found
     this.#at = context.now()
-    const { route } = found
-    const fields = requestFields(request.body, route.requestFields)
-    this.#facts = route.request(fields, request.path, request.stream)
-    // 5: ask for what the provider would not send of itself; the caller's object stays as it is.
-    const mayAsk = request.stream && isObject(request.body) && !context.refusers.has(request.host)
-    const prepared = mayAsk ? route.prepare?.(fields, request.host) : undefined
-    this.body = prepared ?? request.body
-    if (request.stream) this.#reader = route.readStream?.(prepared !== undefined)
+    this.#body = request.body
+    this.#facts = this.#factsOf(request.body)
+    if (request.stream) this.#reader = found.route.readStream?.(false)
   }
 
   // 3 and 4: hold what the call may cost, or refuse it before anything is sent.
@@ -156,6 +152,24 @@ export class Call implements Exchange {
     )
   }
 
+  // 5: ask for what the provider would not send of itself; the caller's own objects stay as they are.
+  encoded(text: string): string {
+    const { problems, refusers } = this.#context
+    const { route } = this.#found
+    const asked = problems.guard('internal', 'preparing a request', () => {
+      if (this.#body === undefined) {
+        this.#body = text
+        this.#facts = this.#factsOf(text)
+      }
+      const { stream, host } = this.#request
+      return stream && !refusers.has(host) ? route.prepare?.(text, host) : undefined
+    })
+    if (asked === undefined) return text
+    this.isHiding = true
+    this.#reader = route.readStream?.(true)
+    return asked
+  }
+
   // 6: the SDK sends; each attempt is noted.
   attempt(): void {
     if (this.#isTrying) this.#attempts.push({ billable: 'unknown' })
@@ -181,9 +195,10 @@ export class Call implements Exchange {
   }
 
   retryWithout(status: unknown, message: unknown): boolean {
-    if (this.body === this.#request.body || (status !== 400 && status !== 422)) return false
+    if (!this.isHiding || (status !== 400 && status !== 422)) return false
     if (typeof message !== 'string' || !/stream_options|include_usage/.test(message)) return false
     this.#context.refusers.add(this.#request.host)
+    this.isHiding = false
     this.#reader = this.#found.route.readStream?.(false)
     return true
   }
@@ -258,7 +273,8 @@ export class Call implements Exchange {
       context.problems.guard('internal', 'recording a call', () => this.#price(finished, book))
       return
     }
-    const isUnseen = how === 'unread' || reading.isPending === true
+    // What is not streamed is made in whole before its first byte is sent.
+    const isUnseen = how === 'unread' || reading.isPending === true || (how !== 'complete' && !this.#facts.stream)
     context.keep(this.#estimateAndPrice(finished, generated, isUnseen))
   }
 
@@ -338,8 +354,13 @@ export class Call implements Exchange {
     )
   }
 
+  #factsOf(body: unknown): RequestFacts {
+    const { route } = this.#found
+    return route.request(requestFields(body, route.requestFields), this.#request.path, this.#request.stream)
+  }
+
   #prompt(): Iterable<string> {
-    const { body } = this.#request
+    const body = this.#body
     const json = typeof body === 'string' ? parsed(body) : isObject(body) ? body : undefined
     return json ? this.#found.route.prompt(json) : []
   }

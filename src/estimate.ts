@@ -1,6 +1,7 @@
 // What a call may cost, before it is made: from its request, the price book, and what such calls came to before.
 
 import type { Estimate } from './limits/limiter.ts'
+import type { PicoUsd } from './money.ts'
 import type { PriceBook } from './pricing/price.ts'
 import { likelyTokens, mostTokens } from './providers/estimate.ts'
 import type { RequestFacts } from './providers/provider.ts'
@@ -45,13 +46,16 @@ export function estimateCost(book: PriceBook, experience: Experience, input: Est
   const tiered = typeof tier === 'string' ? { ...query, serviceTier: tier } : query
   const most = facts.maxOutputTokens ?? book.maxOutputTokens(query) ?? LONGEST_OUTPUT_TOKENS
   const likely = facts.maxOutputTokens ?? experience.outputOf(kind)
-  // A tier that is asked for need not be the one that is answered, nor one that has a row.
   const inputMost = mostTokens(input.prompt())
-  const ceiling =
-    book.ceiling({ inputTokens: inputMost, outputTokens: most }, tiered) ??
-    book.ceiling({ inputTokens: inputMost, outputTokens: most }, query)
-  const usage = { 'input.text': likelyTokens(input.prompt()), 'output.text': likely }
+  const quantities = { inputTokens: inputMost, outputTokens: most }
+  // The tier that is asked for need not be the one that serves the call, nor one that has a row.
+  const ceiling = larger(book.ceiling(quantities, tiered), book.ceiling(quantities, query))
+  const usage = { 'input.text': likelyTokens(inputMost), 'output.text': likely }
   const expected = (book.price(usage, tiered) ?? book.price(usage, query))?.pico
   if (ceiling === undefined || expected === undefined) return undefined
   return { ceiling, expected: expected < ceiling ? expected : ceiling }
+}
+
+function larger(a: PicoUsd | undefined, b: PicoUsd | undefined): PicoUsd | undefined {
+  return a === undefined || (b !== undefined && b > a) ? b : a
 }

@@ -1,6 +1,6 @@
 // The record of one call, and its form on the wire.
 
-import { randomFillSync } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Usage, UsageBounds, UsageSource } from './usage.ts'
 
 export const SCHEMA_VERSION = 1
@@ -220,28 +220,22 @@ const UNNESTED: Partial<Record<EventField, Rename>> = {
     (value as Record<string, unknown>[]).map(({ cost_usd, ...rest }) => ({ ...rest, costUsd: cost_usd })),
 }
 
-const POOL = new Uint8Array(1280)
-let poolAt = POOL.length
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const SLICE_MS = 2 ** 16
+let slice = -1
+let slicePrefix = ''
 
 /**
  * A UUIDv7: time-ordered, so that a ledger's index grows at its end (343,000 rows a second against 40,000 with random ids).
- * Random bytes come from a pool: one `randomFillSync` for 128 ids.
+ * Its head is kept for the 65 seconds that it lasts; its random tail is that of a `randomUUID`, which Node makes 128 at a time.
  */
 export function eventId(nowMs: number): string {
-  if (poolAt >= POOL.length) {
-    randomFillSync(POOL)
-    poolAt = 0
+  const rest = nowMs % SLICE_MS
+  if (nowMs - rest !== slice) {
+    slice = nowMs - rest
+    slicePrefix = `${(slice / SLICE_MS).toString(16).padStart(8, '0')}-`
   }
-  const time = nowMs.toString(16).padStart(12, '0')
-  const at = poolAt
-  poolAt += 10
-  const byte = (i: number) => POOL[at + i]!
-  const hex = (i: number) => HEX[byte(i)]!
-  return (
-    `${time.slice(0, 8)}-${time.slice(8)}-7${(byte(0) & 15).toString(16)}${hex(1)}` +
-    `-${HEX[(byte(2) & 0x3f) | 0x80]}${hex(3)}-${hex(4)}${hex(5)}${hex(6)}${hex(7)}${hex(8)}${hex(9)}`
-  )
+  return `${slicePrefix}${HEX[rest >> 8]}${HEX[rest & 255]}-7${randomUUID().slice(15)}`
 }
 
 let isoSecond = -1

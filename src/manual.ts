@@ -151,9 +151,9 @@ function usageOf(buckets: unknown, event: Building, fault: Fault): Usage | undef
   }
   const usage: { [B in Bucket]?: number } = {}
   for (const [name, quantity] of Object.entries(buckets)) {
-    const shown = `usage.${name.slice(0, 40)}`
-    if (!BUCKETS.includes(name as Bucket)) fault('usage', expected(shown, `one of ${BUCKETS.join(', ')}`, quantity))
-    else if (!isCount(quantity)) fault('usage', expected(shown, expectedOf('inputTokens'), quantity))
+    if (!BUCKETS.includes(name as Bucket))
+      fault('usage', expected('usage', `an object of buckets such as \`${BUCKETS[0]}\``, name))
+    else if (!isCount(quantity)) fault('usage', expected(`usage.${name}`, expectedOf('inputTokens'), quantity))
     else if (quantity > 0) usage[name as Bucket] = quantity
   }
   return usage

@@ -162,7 +162,8 @@ export class Meter {
         environment: this.#options.environment,
         now: Date.now(),
         complain: this.#complain,
-        ignore: (names) => this.#debug(`trackManually: ignored ${names.map((name) => `\`${name}\``).join(', ')}`),
+        ignore: (names) =>
+          this.#debug(`trackManually: ignored ${names.map((name) => `\`${name.slice(0, 40)}\``).join(', ')}`),
       }),
     )
     if (!manual) return

@@ -32,9 +32,9 @@ export async function fillUsage(call: FinishedCall, evidence: Evidence): Promise
       ? unseen(facts.maxOutputTokens, evidence.usualOutput)
       : within(facts.maxOutputTokens, await estimateTokens(evidence.generated)),
   )
-  // A running total is as old as the last event: generation went on until the provider noticed.
+  // What arrived is as old as the last event: generation went on until the provider noticed.
   const most = facts.maxOutputTokens ?? evidence.usualOutput * LONGEST_TIMES_USUAL
-  const high = known.outputTokens > 0 && streamEnd !== undefined ? Math.max(output.high, most) : output.high
+  const high = streamEnd !== undefined ? Math.max(output.high, most) : output.high
   const usage: { [B in Bucket]?: number } = { ...call.usage }
   add(usage, 'input.text', input.tokens - known.inputTokens)
   add(usage, 'output.text', output.tokens - known.outputTokens)

@@ -192,7 +192,7 @@ export function checkTags(tags: unknown): Readonly<Record<string, TagValue>> {
       throw new MeterError(
         'BAD_INPUT',
         expected(
-          `tags.${name.slice(0, 40)}`,
+          name.length > 40 ? 'tags' : `tags.${name}`,
           `a string of at most ${MAX_ATTRIBUTION_LENGTH} characters, a finite number or a boolean`,
           tag,
         ),

@@ -1,11 +1,11 @@
 // Where the demo writes: a ledger of its own, or the memory of this process where there can be none.
 
 import { rmSync } from 'node:fs'
-import type { LLMEvent } from '../index.ts'
+import { type LLMEvent, MeterError } from '../index.ts'
 import type { Ledger } from '../sinks/ledger.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { tally } from './demo-tally.ts'
-import { ledgerIn } from './place.ts'
+import { ledgerIn, shown } from './place.ts'
 
 export interface Books extends Pick<Ledger, 'totals' | 'limits' | 'spent'> {
   readonly sink: Sink
@@ -23,7 +23,9 @@ export async function openBooks(folder: string, say: (sentence: string) => void)
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
     await ledger.limits()
   } catch (error) {
-    say(`${(error as Error).message} The demo goes on in memory.`)
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = error instanceof MeterError ? message : `${shown(folder)} cannot be written to (${code}).`
+    say(`${why} The demo goes on in memory.`)
     return inMemory()
   }
   const { totals, limits, spent, events, close } = ledger

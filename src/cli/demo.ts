@@ -4,7 +4,7 @@ import { DIR, defineCommand } from './command.ts'
 
 export const demo = defineCommand({
   name: 'demo',
-  summary: 'All of it in a few seconds: real SDKs, a pretended provider, no key.',
+  summary: 'Real SDKs and a pretended provider: a few seconds, no key.',
   about: [
     'Starts a stand-in for the providers on loopback, lets the openai, @anthropic-ai/sdk and @google/genai that are installed here talk to it for three tenants, and compares the ledger with its bill. It sends nothing to anybody else and reads no key.',
   ],

@@ -4,7 +4,7 @@ import type { LimitWindow } from '../errors.ts'
 import { LIMIT_WINDOWS, windowStart } from '../limits/window.ts'
 
 export const MOMENT_FORMS =
-  'a date (2026-11-01), a time (2026-11-01T14:00), so long ago (30m, 24h, 7d, 2w), or hour, day, week or month for the start of the current one'
+  'a date (2026-11-01) or month (2026-11), a time (2026-11-01T14:00), so long ago (30m, 24h, 7d, 2w), or hour, day, week, month for the start of the current one'
 
 const AGO = /^(\d{1,6})([mhdw])$/
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }

@@ -1,14 +1,16 @@
 // `tallygate report`: what the embedded ledger says was spent.
 
 import { resolve } from 'node:path'
-import { DIMENSIONS, type Dimension, type Ledger, type TotalsQuery } from '../sinks/ledger.ts'
-import { DIR, defineCommand, nearest, Stop, type Values } from './command.ts'
+import { DIMENSIONS, type Dimension, type Ledger } from '../sinks/ledger.ts'
+import { DIR, defineCommand, Stop } from './command.ts'
 import { toCsv, toJson } from './export.ts'
 import { limitsNow, printLimits } from './limits.ts'
-import { formatMoment, MOMENT_FORMS, parseMoment } from './period.ts'
+import { MOMENT_FORMS } from './period.ts'
 import { existingLedgerIn, folderOf, shown } from './place.ts'
+import { dimensionsOf, inWords, type Period, periodOf, topOf } from './query.ts'
 import { inOrder, printSpend } from './spend.ts'
 import type { Terminal } from './terminal.ts'
+import { printable } from './width.ts'
 
 const OPTIONS = {
   by: {
@@ -47,9 +49,9 @@ export const report = defineCommand({
   ],
   async run(values, { terminal, env }) {
     const now = Date.now()
-    const by = dimensionsOf(values.by)
+    const by = values.by === undefined ? undefined : dimensionsOf(values.by)
     const period = periodOf(values, now)
-    const top = topOf(values.top)
+    const top = values.top === undefined ? undefined : topOf(values.top)
     if (values.json && values.csv) throw new Stop(2, 'Give either `--json` or `--csv`.')
     const path = existingLedgerIn(folderOf(values.dir, env))
     const { sqliteLedger } = await import('../sinks/sqlite.ts')
@@ -63,9 +65,8 @@ export const report = defineCommand({
           toJson({ ledger: resolve(path), query, rows, limits: await limitsNow(ledger, query.tenantId, now) }),
         )
       } else {
-        terminal.print(terminal.paint('dim', `${shown(path)}, ${inWords(period)}`))
-        terminal.print()
-        await printReport(ledger, { by, period, now, terminal, ...(top !== undefined && { top }) })
+        const heading = printable(`${shown(path)}, ${inWords(period)}`)
+        await printReport(ledger, { by, period, heading, now, terminal, ...(top !== undefined && { top }) })
       }
     } finally {
       await ledger.close()
@@ -74,12 +75,11 @@ export const report = defineCommand({
   },
 })
 
-type Period = Pick<TotalsQuery, 'since' | 'until' | 'tenantId'>
-
 export interface ReportOptions {
   /** Nothing: by tenant and then by model. */
   readonly by?: readonly Dimension[] | undefined
   readonly period?: Period
+  readonly heading?: string
   readonly top?: number
   readonly now: number
   readonly terminal: Terminal
@@ -87,11 +87,12 @@ export interface ReportOptions {
 
 export async function printReport(
   ledger: Pick<Ledger, 'totals' | 'limits' | 'spent'>,
-  { by, period = {}, top, now, terminal }: ReportOptions,
+  { by, period = {}, heading, top, now, terminal }: ReportOptions,
 ): Promise<void> {
   const first = by ?? ['tenant' as const]
   const rows = inOrder(first, await ledger.totals({ by: first, ...period }))
-  if (rows.length === 0) terminal.print('There are no calls in it.')
+  if (heading !== undefined) terminal.print(`${terminal.paint('dim', heading)}\n`)
+  if (rows.length === 0) terminal.print('No calls.')
   else printSpend(first, rows, { top: top ?? (first[0] === 'day' ? Number.POSITIVE_INFINITY : TOP), terminal })
   if (by === undefined && rows.length > 0) {
     const models = inOrder(['model'], await ledger.totals({ by: ['model'], ...period }))
@@ -104,51 +105,4 @@ export async function printReport(
     terminal.print()
     printLimits(limits, top ?? TOP, now, terminal)
   }
-}
-
-function dimensionsOf(list: string | undefined): Dimension[] | undefined {
-  if (list === undefined) return undefined
-  const names = list.split(',').map((name) => name.trim().toLowerCase().replaceAll('-', '_'))
-  for (const name of names) {
-    if (DIMENSIONS.includes(name as Dimension)) continue
-    const near = nearest(name, DIMENSIONS)
-    throw new Stop(
-      2,
-      `\`--by\` cannot group by ${JSON.stringify(name)}${near === undefined ? `; it knows ${DIMENSIONS.join(', ')}.` : `; did you mean \`${near}\`?`}`,
-    )
-  }
-  return [...new Set(names as Dimension[])]
-}
-
-function periodOf({ since, until, tenant }: Values<typeof OPTIONS>, now: number): Period {
-  const from = momentOf('since', since, now)
-  const to = momentOf('until', until, now)
-  if (from !== undefined && to !== undefined && from >= to)
-    throw new Stop(2, `Nothing lies between \`--since\` (${formatMoment(from)}) and \`--until\` (${formatMoment(to)}).`)
-  return {
-    ...(from !== undefined && { since: from }),
-    ...(to !== undefined && { until: to }),
-    ...(tenant !== undefined && { tenantId: tenant }),
-  }
-}
-
-function momentOf(option: string, text: string | undefined, now: number): number | undefined {
-  if (text === undefined) return undefined
-  const at = parseMoment(text, now)
-  if (at === undefined) throw new Stop(2, `\`--${option}\` takes ${MOMENT_FORMS}; got ${JSON.stringify(text)}.`)
-  return at
-}
-
-function topOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  if (!/^[1-9]\d{0,8}$/.test(text))
-    throw new Stop(2, `\`--top\` takes a whole number above 0; got ${JSON.stringify(text)}.`)
-  return Number(text)
-}
-
-function inWords({ since, until, tenantId }: Period): string {
-  const whose = tenantId === undefined ? '' : `${tenantId}, `
-  if (since === undefined && until === undefined) return `${whose}all time`
-  const from = since === undefined ? '' : `from ${formatMoment(since)} UTC `
-  return `${whose}${from}to ${until === undefined ? 'now' : `${formatMoment(until)} UTC`}`
 }

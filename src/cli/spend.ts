@@ -116,6 +116,6 @@ function calls(count: number): string {
   return count === 1 ? 'call' : 'calls'
 }
 
-export function titleOf(dimension: Dimension): string {
+function titleOf(dimension: Dimension): string {
   return dimension.replaceAll('_', ' ')
 }

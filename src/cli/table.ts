@@ -22,7 +22,6 @@ export interface Cell {
 export interface Layout {
   readonly header: string
   readonly lines: readonly string[]
-  readonly width: number
   /** Titles of the columns that found no room. */
   readonly leftOut: readonly string[]
 }
@@ -60,7 +59,6 @@ export function layOut(
   return {
     header: header.trimEnd(),
     lines: cells.map((row) => line(row).trimEnd()),
-    width: widthOf(header),
     leftOut: leftOut.sort((a, b) => a - b).map((i) => columns[i]!.title),
   }
 }

@@ -12,7 +12,10 @@ export interface ExchangeRequest {
   readonly host: string
   /** As the SDK gives it, without its query: `/chat/completions`, `models/gemini-3-pro:generateContent`. */
   readonly path: string
-  /** The caller's own object, never to be mutated; or JSON text where the SDK has encoded it already. */
+  /**
+   * The caller's own object, never to be mutated; JSON text where the SDK has encoded it already; `undefined` where
+   * only its encoding will say what it is (`toJSON`): then `encoded` comes before `admit`.
+   */
   readonly body: unknown
   /** The caller asked for server-sent events. */
   readonly stream: boolean
@@ -20,6 +23,11 @@ export interface ExchangeRequest {
 
 /** How an exchange ended. `complete`: the answer was read to its end. `stopped`: the caller left the stream early. */
 export type ExchangeEnd = 'complete' | 'stopped' | 'aborted' | 'failed' | 'unread'
+
+/** How an exchange ended that broke with this error. */
+export function endOf(error: unknown): ExchangeEnd {
+  return (error as Error | null | undefined)?.name === 'AbortError' ? 'aborted' : 'failed'
+}
 
 /** What is known of one HTTP answer. Never text: only a status and an id. */
 export interface AttemptResult {
@@ -37,9 +45,9 @@ export const HIDDEN: unique symbol = Symbol('hidden')
 export interface Exchange {
   /** Throws the refusal. Synchronous where it can be: a promise only when a store or the price book must be asked. */
   admit(): void | Promise<void>
-  /** The body to send; the caller's own where nothing had to be added. */
-  readonly body: unknown
-  /** True when the provider refused what we added to `body`, and the caller's own should be sent instead. */
+  /** The request as the SDK has encoded it, for each attempt: gives the text to send in its place. */
+  encoded(text: string): string
+  /** True when the provider refused what we added to the request, and it should be sent as it came. */
   retryWithout(status: unknown, message: unknown): boolean
   /** A request goes out: the first, or one more try of the SDK. */
   attempt(): void
@@ -52,7 +60,9 @@ export interface Exchange {
    * A promise that nobody awaits leaves its answer unread, billed all the same.
    */
   unread(read: () => Promise<void>): void
-  /** One parsed server-sent event: what the caller shall get, or `HIDDEN`. */
+  /** Some of what the provider sends was not asked for by the caller: `chunk` tells which. */
+  readonly isHiding: boolean
+  /** One parsed server-sent event: what the caller shall get, or `HIDDEN`; the same after the exchange has ended. */
   chunk(data: unknown): unknown
   /** The parsed JSON answer; ends the exchange. */
   answer(json: unknown): void

@@ -10,10 +10,8 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
-import type { Exchange, ExchangeRequest, Observer } from './exchange.ts'
-import { HIDDEN } from './exchange.ts'
-import { dressRefusal } from './refusal.ts'
-import { AsyncIteratorPrototype } from './stream.ts'
+import { type Exchange, type ExchangeRequest, HIDDEN, type Observer } from './exchange.ts'
+import { dressRefusal, type ErrorClass } from './refusal.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
 
 interface ApiClient {
@@ -33,7 +31,6 @@ interface HttpResponse {
   readonly headers?: Record<string, string>
 }
 
-type ErrorClass = new (...args: never[]) => Error
 type Request = (this: ApiClient, request: ApiRequest) => Promise<HttpResponse>
 type RequestStream = (this: ApiClient, request: ApiRequest) => Promise<AsyncIterable<HttpResponse>>
 
@@ -41,10 +38,20 @@ type RequestStream = (this: ApiClient, request: ApiRequest) => Promise<AsyncIter
 export interface GenAiCopy {
   readonly apiClient: object
   readonly models: object | undefined
-  readonly ApiError: ErrorClass | undefined
+  /** Looked for when a call is refused: the client class alone does not lead to it. */
+  readonly ApiError: () => ErrorClass | undefined
 }
 
-const sending = new AsyncLocalStorage<Exchange>()
+/** The request that is being sent: what its attempts belong to, and how a waist below knows that it is counted already. */
+interface Sending {
+  readonly exchange: Exchange
+  readonly request: ApiRequest
+}
+
+// One for every copy of this package in the process: a client wrapped by one may be of an SDK patched by the other.
+const KEY = Symbol.for('tallygate.sending.google')
+const shared = globalThis as { [KEY]?: AsyncLocalStorage<Sending> }
+const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending>())
 
 // A stream that nobody ever reads is only known to be over when its generator is collected.
 const forgotten = new FinalizationRegistry<Exchange>((exchange) => exchange.end('unread'))
@@ -71,7 +78,7 @@ export function patchGenAi(
       const admission = exchange.admit()
       if (admission) await admission
     } catch (refusal) {
-      throw refusal instanceof MeterError ? dressRefusal(refusal, ApiError, 'google') : refusal
+      throw refusal instanceof MeterError ? dressRefusal(refusal, ApiError(), 'google') : refusal
     }
     return exchange
   }
@@ -82,8 +89,7 @@ export function patchGenAi(
       'request',
       (original: Request, isActive) =>
         async function requestWatched(this: ApiClient, request: ApiRequest) {
-          // Inside a send: the prototype's waist below a wrapped client's.
-          const exchange = isActive() && !sending.getStore() ? await admit(this, request, false) : undefined
+          const exchange = isActive() && !isSending(request) ? await admit(this, request, false) : undefined
           if (!exchange) return original.call(this, request)
           const response = await send(exchange, request, () => original.call(this, request))
           watchJson(
@@ -102,7 +108,7 @@ export function patchGenAi(
       'requestStream',
       (original: RequestStream, isActive) =>
         async function requestStreamWatched(this: ApiClient, request: ApiRequest) {
-          const exchange = isActive() && !sending.getStore() ? await admit(this, request, true) : undefined
+          const exchange = isActive() && !isSending(request) ? await admit(this, request, true) : undefined
           if (!exchange) return original.call(this, request)
           const events = await send(exchange, request, () => original.call(this, request))
           return watchEvents(events, exchange, request)
@@ -118,10 +124,15 @@ export function patchGenAi(
   }
 }
 
+/** Counted already: this is the prototype's waist, below a wrapped client's. */
+function isSending(request: ApiRequest): boolean {
+  return sending.getStore()?.request === request
+}
+
 async function send<T>(exchange: Exchange, request: ApiRequest, original: () => Promise<T>): Promise<T> {
   exchange.attempt()
   try {
-    const result = await sending.run(exchange, original)
+    const result = await sending.run({ exchange, request }, original)
     exchange.answered({ status: 200 })
     return result
   } catch (error) {
@@ -143,7 +154,7 @@ type ApiCall = (
 
 function watchAttempts(original: ApiCall, isActive: () => boolean): ApiCall {
   return function apiCall(url, init, retryOptions, timeout, abortSignal, fetchFn, ...rest) {
-    const exchange = isActive() ? sending.getStore() : undefined
+    const exchange = isActive() ? sending.getStore()?.exchange : undefined
     if (!exchange || !retryOptions)
       return original.call(this, url, init, retryOptions, timeout, abortSignal, fetchFn, ...rest)
     let count = 0
@@ -196,17 +207,18 @@ function watchEvents(
     exchange.end(isAborted() ? 'aborted' : 'failed', error)
     throw error
   }
-  const watched: AsyncIterableIterator<HttpResponse> = Object.assign(Object.create(AsyncIteratorPrototype), {
+  const watched: AsyncIterableIterator<HttpResponse> = {
+    [Symbol.asyncIterator]: () => watched,
     next: () => inner.next().then(take, fail),
     return(value?: unknown) {
-      exchange.end('stopped')
+      exchange.end(isAborted() ? 'aborted' : 'stopped')
       return inner.return ? inner.return(value) : Promise.resolve({ value, done: true as const })
     },
     throw(error?: unknown) {
       exchange.end('stopped')
       return inner.throw ? inner.throw(error) : Promise.reject(error)
     },
-  })
+  }
   forgotten.register(watched, exchange)
   return watched
 }

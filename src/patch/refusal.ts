@@ -2,7 +2,8 @@
 
 import { LimitExceededError, type MeterError } from '../errors.ts'
 
-type ErrorClass = new (...args: never[]) => Error
+/** The error base of one SDK copy. */
+export type ErrorClass = new (...args: never[]) => Error
 
 /** `stainless`: `APIError(status, error, message, headers)`. `google`: `ApiError({ message, status })`. */
 export type ErrorShape = 'stainless' | 'google'

@@ -3,6 +3,8 @@
 import { expected, MeterError } from '../errors.ts'
 import type { Observer, SdkName } from './exchange.ts'
 import { type GenAiCopy, patchGenAi } from './genai.ts'
+import { locate } from './locate.ts'
+import type { ErrorClass } from './refusal.ts'
 import { patchStainless, patchStainlessClient, type StainlessCopy } from './stainless.ts'
 
 type Namespace = Record<string, unknown>
@@ -27,7 +29,7 @@ export const SDKS: Readonly<Record<SdkName, Sdk>> = {
     patchClient(client, observer) {
       const { apiClient, models } = client as { apiClient?: object; models?: object }
       if (!apiClient) throw new MeterError('BAD_INPUT', expected('client', 'a client of @google/genai', client))
-      return patchGenAi({ apiClient, models, ApiError: undefined }, observer, 'client')
+      return patchGenAi({ apiClient, models, ApiError: apiErrorOf(client.constructor) }, observer, 'client')
     },
   },
 }
@@ -77,11 +79,24 @@ function property(object: unknown, name: string): unknown {
     : undefined
 }
 
-function errorClass(value: unknown): (new (...args: never[]) => Error) | undefined {
-  return typeof value === 'function' ? (value as new (...args: never[]) => Error) : undefined
+function errorClass(value: unknown): ErrorClass | undefined {
+  return typeof value === 'function' ? (value as ErrorClass) : undefined
 }
 
 const genAiCopies = new WeakMap<object, GenAiCopy>()
+
+/** The error base beside a client class: in the module that was handed over, or in the copy that has the class. */
+function apiErrorOf(Client: unknown, module?: unknown): () => ErrorClass | undefined {
+  let found = errorClass(property(module, 'ApiError'))
+  let isSought = found !== undefined
+  return () => {
+    if (isSought) return found
+    isSought = true
+    const copy = locate('google').loaded.find(({ namespace }) => namespace['GoogleGenAI'] === Client)
+    found = errorClass(copy?.namespace['ApiError'])
+    return found
+  }
+}
 
 /** ApiClient is not exported: an instance is taken from a client made for the purpose, which opens no connection. */
 function genAiCopy(module: unknown): GenAiCopy {
@@ -104,7 +119,7 @@ function genAiCopy(module: unknown): GenAiCopy {
   const copy: GenAiCopy = {
     apiClient: Object.getPrototypeOf(apiClient) as object,
     models: typeof probe['models'] === 'object' ? (probe['models'] as object) : undefined,
-    ApiError: errorClass(property(module, 'ApiError')),
+    ApiError: apiErrorOf(Client, module),
   }
   genAiCopies.set(Client, copy)
   return copy

@@ -1,4 +1,7 @@
 // The streams of the Stainless SDKs: their class is learnt from a probe, and every stream it makes is watched.
+//
+// Seams: static `Stream.fromSSEResponse(response, controller, ...)` and the own, writable `stream.iterator`: openai 4.0 to
+// 7.57, @anthropic-ai/sdk 0.20 to 1.12; the own `parseResponse(client, props)` of what `client.request` gives: the same.
 
 import { MeterError } from '../errors.ts'
 import type { Observer } from './exchange.ts'
@@ -12,8 +15,12 @@ type StreamClass = {
 }
 
 interface ParsedStream {
-  iterator: () => AsyncIterator<unknown>
+  iterator: () => AsyncGenerator<unknown>
   readonly controller: AbortController
+}
+
+interface Unparsed extends Promise<unknown> {
+  parseResponse?(client: object, props: ResponseProps): Promise<unknown>
 }
 
 const PROBE = Symbol('tallygate.probe')
@@ -27,17 +34,14 @@ export function streamPatch(undos: (() => void)[]) {
 
   async function probe(client: StainlessClient, watcher: Observer): Promise<void> {
     try {
-      const stream = await client.request({ method: 'post', path: '/', stream: true, [PROBE]: true } as RequestOptions)
-      const Stream = (stream as { constructor: StreamClass }).constructor
-      const owner = staticOwner(Stream, 'fromSSEResponse')
+      const options = { method: 'post', path: '/', stream: true, [PROBE]: true } as RequestOptions
+      const unparsed = client.request(options) as Unparsed
+      // Parsed for a client that logs nothing: the application's logger shall not see a request that it never made.
+      const quiet = Object.create(client, { logLevel: { value: 'off' } }) as object
+      const stream = await (unparsed.parseResponse?.(quiet, probeAnswer(options)) ?? unparsed)
+      const owner = staticOwner((stream as { constructor: StreamClass }).constructor, 'fromSSEResponse')
       if (!owner) throw new MeterError('BAD_INPUT', 'no static fromSSEResponse')
-      if (patchedStreams.has(owner)) return
-      patchedStreams.add(owner)
-      const undo = replaceMethod(owner, 'fromSSEResponse', watchStreams)
-      undos.push(() => {
-        patchedStreams.delete(owner)
-        undo()
-      })
+      undos.push(watchStreamsOf(owner))
     } catch (cause) {
       watcher.problem('Streams of this SDK copy are metered on their bytes: its Stream class was not found.', cause)
     }
@@ -50,7 +54,19 @@ export function streamPatch(undos: (() => void)[]) {
   }
 }
 
-const patchedStreams = new WeakSet<object>()
+/** Stream classes that are watched: once each, for as long as a patch of their SDK stands. */
+const watched = new WeakMap<object, { users: number; undo: () => void }>()
+
+function watchStreamsOf(owner: object): () => void {
+  const known = watched.get(owner) ?? { users: 0, undo: replaceMethod(owner, 'fromSSEResponse', watchStreams) }
+  watched.set(owner, known)
+  known.users++
+  return () => {
+    if (--known.users > 0) return
+    watched.delete(owner)
+    known.undo()
+  }
+}
 
 type FromSSEResponse = (
   this: unknown,
@@ -64,15 +80,10 @@ function watchStreams(original: FromSSEResponse, isActive: () => boolean): FromS
     const stream = original.call(this, response, controller, ...rest)
     const handed = isActive() ? handOver(response) : undefined
     if (!handed) return stream
-    const { iterator } = stream
+    const make = stream.iterator
     const isAborted = () => controller.signal.aborted
-    let isTaken = false
-    stream.iterator = () => {
-      const chunks = iterator.call(stream)
-      // A second pass over a consumed stream throws in the SDK: it says nothing of the exchange.
-      if (isTaken) return chunks
-      isTaken = true
-      return watchIterator(chunks, handed.exchange, handed.duringFirstStep, isAborted)
+    stream.iterator = function iterator() {
+      return watchIterator(make.call(stream), handed, isAborted)
     }
     return stream
   }

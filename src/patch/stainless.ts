@@ -3,16 +3,16 @@
 // Seams, with the versions they were seen in:
 // - `makeRequest(options | Promise<options>, retriesRemaining, retryOf, span?)`: openai 4.0 to 7.57, @anthropic-ai/sdk
 //   0.20 to 1.12. Once per attempt; `retriesRemaining` is null on the first. Gives `{ response, options, controller }`.
-// - `shouldRetry(response)`: same versions; sees every answer that is not 2xx.
-// - static `Stream.fromSSEResponse(response, controller, ...)` and the own, writable `stream.iterator`: same versions.
+// - the smaller ones inside it: see stainless-seams.ts; those of its streams: see stainless-stream.ts.
 // - openai 7 `parseResponseWithTimeout` calls `retryRequest` after a 200 whose body stalled: `makeRequest` then runs
 //   outside the first call of it, with the same options object.
 
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
-import type { Exchange, ExchangeRequest, Observer, SdkName } from './exchange.ts'
-import { dressRefusal } from './refusal.ts'
+import type { Exchange, Observer, SdkName } from './exchange.ts'
+import { dressRefusal, type ErrorClass } from './refusal.ts'
 import { observeResponse } from './response.ts'
+import { describe, resultOf } from './stainless-request.ts'
+import { patchSeams, type Sending, sending } from './stainless-seams.ts'
 import { isProbe, probeAnswer, streamPatch } from './stainless-stream.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
 
@@ -43,25 +43,16 @@ type MakeRequest = (
   ...rest: unknown[]
 ) => Promise<ResponseProps>
 
-/** The error base of one SDK copy, for refusals. */
-type ErrorClass = new (...args: never[]) => Error
-
 /** A class of an SDK copy, as `locate.ts` found it or the application handed it over. */
 export interface StainlessCopy {
   readonly Client: { readonly prototype: object }
   readonly APIError: ErrorClass | undefined
 }
 
-/** The exchange whose request is being sent, and its options: what nested `makeRequest` and `shouldRetry` belong to. */
-interface Sending {
-  readonly exchange: Exchange
-  readonly options: RequestOptions
-}
-const sending = new AsyncLocalStorage<Sending>()
-const exchanges = new WeakMap<RequestOptions, Exchange>()
+type Watching = () => Observer | undefined
 
 /** Stands in the waist of one copy; gives the undo. `observer` is asked on every call and may be gone. */
-export function patchStainless(sdk: SdkName, copy: StainlessCopy, observer: () => Observer | undefined): () => void {
+export function patchStainless(sdk: SdkName, copy: StainlessCopy, observer: Watching): () => void {
   const owner = ownerOf(copy.Client.prototype, 'makeRequest')
   if (!owner)
     throw new MeterError('BAD_INPUT', `This copy of ${sdk} has no \`makeRequest\`: its version is not supported.`)
@@ -73,7 +64,7 @@ export function patchStainlessClient(
   sdk: SdkName,
   client: object,
   APIError: ErrorClass | undefined,
-  observer: () => Observer | undefined,
+  observer: Watching,
 ): () => void {
   const undos = [standIn(sdk, client, APIError, observer)]
   if (typeof (client as { withOptions?: unknown }).withOptions === 'function') {
@@ -84,7 +75,8 @@ export function patchStainlessClient(
         (original: (this: object, ...args: unknown[]) => object, isActive) =>
           function withOptions(this: object, ...args: unknown[]) {
             const made = original.apply(this, args)
-            if (isActive()) undos.push(patchStainlessClient(sdk, made, APIError, observer))
+            // Not undone but silenced with its parent: an application may make such a client for each request.
+            if (isActive()) patchStainlessClient(sdk, made, APIError, () => (isActive() ? observer() : undefined))
             return made
           },
       ),
@@ -95,28 +87,27 @@ export function patchStainlessClient(
   }
 }
 
-function standIn(
-  sdk: SdkName,
-  owner: object,
-  APIError: ErrorClass | undefined,
-  observer: () => Observer | undefined,
-): () => void {
+const exchanges = new WeakMap<RequestOptions, Exchange>()
+
+function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, observer: Watching): () => void {
   const undos: (() => void)[] = []
   const streams = streamPatch(undos)
+  const level = Symbol(sdk)
 
   const makeRequest = (original: MakeRequest, isActive: () => boolean): MakeRequest =>
     function makeRequest(input, retriesRemaining, ...rest) {
+      const callOriginal = (options: typeof input) => original.call(this, options, retriesRemaining, ...rest)
       const watcher = isActive() ? observer() : undefined
-      if (!watcher) return original.call(this, input, retriesRemaining, ...rest)
+      if (!watcher) return callOriginal(input)
       const now = sending.getStore()
       if (now && (retriesRemaining != null || now.options === input)) {
-        // One more try of the call being sent, or the prototype's waist below a wrapped client's: whoever sends it sees its end.
-        if (retriesRemaining != null) now.exchange.attempt()
-        return original.call(this, input, retriesRemaining, ...rest)
+        // One more try of the call being sent, or a waist below the one that sends it: whoever sends it sees its end.
+        if (retriesRemaining != null && now.level === level) now.exchange.attempt()
+        return callOriginal(input)
       }
       const known = retriesRemaining != null ? exchanges.get(input as RequestOptions) : undefined
-      if (known) return send(this, known, input as RequestOptions, undefined, [retriesRemaining, ...rest])
-      return begin(this, watcher, watcher.capture(), input, [retriesRemaining, ...rest])
+      if (known) return send(known, input as RequestOptions, callOriginal, false)
+      return begin(this, watcher, watcher.capture(), input, callOriginal)
     } satisfies MakeRequest
 
   async function begin(
@@ -124,41 +115,51 @@ function standIn(
     watcher: Observer,
     captured: unknown,
     input: RequestOptions | Promise<RequestOptions>,
-    rest: unknown[],
+    callOriginal: (options: RequestOptions) => Promise<ResponseProps>,
   ): Promise<ResponseProps> {
-    const given = await input
-    if (isProbe(given)) return probeAnswer(given)
-    const request = describe(sdk, client, given)
+    const options = await input
+    if (isProbe(options)) return probeAnswer(options)
+    const request = describe(sdk, client, options)
     const exchange = request && watcher.begin(captured, request)
-    if (!exchange) return callOriginal(client, given, rest)
+    if (!exchange) return sending.getStore() ? sending.run(undefined, callOriginal, options) : callOriginal(options)
+    const isOpaque = request.body === undefined && options.body !== undefined
+    if (!isOpaque) await admit(exchange)
+    if (request.stream) await streams.learn(client, watcher)
+    return send(exchange, options, callOriginal, isOpaque)
+  }
+
+  async function admit(exchange: Exchange): Promise<void> {
     try {
       const admission = exchange.admit()
       if (admission) await admission
     } catch (refusal) {
       throw refusal instanceof MeterError ? dressRefusal(refusal, APIError, 'stainless') : refusal
     }
-    if (request.stream) await streams.learn(client, watcher)
-    const isPrepared = exchange.body !== given.body
-    const options = isPrepared ? { ...given, body: exchange.body } : given
-    return send(client, exchange, options, isPrepared ? given : undefined, rest)
   }
 
   async function send(
-    client: StainlessClient,
     exchange: Exchange,
     options: RequestOptions,
-    unprepared: RequestOptions | undefined,
-    rest: unknown[],
+    callOriginal: (options: RequestOptions) => Promise<ResponseProps>,
+    isOpaque: boolean,
   ): Promise<ResponseProps> {
     exchanges.set(options, exchange)
     exchange.attempt()
+    const now: Sending = {
+      exchange,
+      options,
+      level,
+      admit: isOpaque ? () => admit(exchange) : undefined,
+      complaint: undefined,
+    }
     let props: ResponseProps
     try {
-      props = await sending.run({ exchange, options }, () => callOriginal(client, options, rest))
+      props = await sending.run(now, callOriginal, options)
     } catch (error) {
-      const { status, message } = error as { status?: unknown; message?: unknown }
-      if (unprepared && exchange.retryWithout(status, message))
-        return send(client, exchange, unprepared, undefined, rest)
+      const { status } = error as { status?: unknown }
+      const complaint = await now.complaint?.catch(() => undefined)
+      if (complaint !== undefined && exchange.retryWithout(status, complaint))
+        return send(exchange, options, callOriginal, false)
       exchange.end(options.signal?.aborted ? 'aborted' : 'failed', error)
       throw error
     }
@@ -166,78 +167,15 @@ function standIn(
     return props
   }
 
-  let originalMakeRequest: MakeRequest
-  function callOriginal(client: StainlessClient, options: RequestOptions, rest: unknown[]): Promise<ResponseProps> {
-    return originalMakeRequest.call(client, options, rest[0] as number | null, ...rest.slice(1))
-  }
-
-  undos.push(
-    replaceMethod(owner, 'makeRequest', (original: MakeRequest, isActive) => {
-      originalMakeRequest = original
-      return makeRequest(original, isActive)
-    }),
-  )
-  if (typeof (owner as { shouldRetry?: unknown }).shouldRetry === 'function')
-    undos.push(replaceMethod(owner, 'shouldRetry', watchShouldRetry))
+  undos.push(replaceMethod(owner, 'makeRequest', makeRequest), ...patchSeams(owner, level))
   return () => {
     for (const undo of undos.reverse()) undo()
   }
 }
 
-type ShouldRetry = (this: unknown, response: Response, ...rest: unknown[]) => unknown
-
-function watchShouldRetry(original: ShouldRetry, isActive: () => boolean): ShouldRetry {
-  return function shouldRetry(response, ...rest) {
-    if (isActive()) sending.getStore()?.exchange.attemptFailed(resultOf(response))
-    return original.call(this, response, ...rest)
-  }
-}
-
-function arrived(props: ResponseProps, exchange: Exchange): void {
-  const { response } = props
+function arrived({ response, options }: ResponseProps, exchange: Exchange): void {
   exchange.answered(resultOf(response))
   // A 204 and an empty body are never read by the SDK.
   if (response.status === 204 || response.headers.get('content-length') === '0') exchange.end('complete')
-  else observeResponse(response, exchange, props.options.stream === true)
-}
-
-function resultOf(response: Response) {
-  const { headers } = response
-  return {
-    status: response.status,
-    // openai says `x-request-id`, anthropic `request-id`.
-    requestId: headers.get('x-request-id') ?? headers.get('request-id') ?? undefined,
-  }
-}
-
-const hosts = new Map<string, string>()
-
-function describe(sdk: SdkName, client: StainlessClient, options: RequestOptions): ExchangeRequest | undefined {
-  const { path, body } = options
-  if (typeof path !== 'string') return undefined
-  const isAbsolute = path.startsWith('http')
-  const base = isAbsolute ? path : (client.baseURL ?? options.defaultBaseURL)
-  const question = path.indexOf('?')
-  return {
-    sdk,
-    method: options.method ?? 'get',
-    host: hostOf(base),
-    path: question < 0 ? path : path.slice(0, question),
-    body,
-    stream: options.stream === true || (body as { stream?: unknown } | null | undefined)?.stream === true,
-  }
-}
-
-function hostOf(url: string): string {
-  let host = hosts.get(url)
-  if (host === undefined) {
-    try {
-      host = new URL(url).host
-    } catch {
-      host = 'unknown'
-    }
-    if (hosts.size >= 1000) hosts.clear()
-    hosts.set(url, host)
-  }
-  return host
+  else observeResponse(response, exchange, options.stream === true)
 }

@@ -1,57 +1,70 @@
 // The body of an answer as the caller reads it raw: the same bytes, watched, less what the caller did not ask for.
 
-import { type Exchange, HIDDEN } from './exchange.ts'
-import { sseSplitter } from './sse.ts'
+import { type Exchange, endOf, HIDDEN } from './exchange.ts'
+import { dataOf, type RawEvent, sseSplitter } from './sse.ts'
 
 /** What an answer read as bytes may hold in memory while it is put together; above it the usage is not looked for. */
 const MAX_JSON_CHARACTERS = 64 * 1024 * 1024
 
-/** The same bytes, less what is hidden. Nothing is read before the first `pull`: SDKs look at `response.body` for their debug log. */
+/** The same bytes, less what is hidden. Nothing is read before the first `pull`, so the body may still be read past it. */
 export function tap(
-  body: ReadableStream<Uint8Array>,
+  bodyOf: () => ReadableStream<Uint8Array>,
   exchange: Exchange,
   isStream: boolean,
 ): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  let broken: { readonly error: unknown } | undefined
   const through = isStream ? eventsThrough(exchange) : textThrough(exchange)
   return new ReadableStream<Uint8Array>(
     {
       type: 'bytes',
       async pull(controller) {
-        reader ??= body.getReader()
-        try {
-          for (;;) {
-            const { done, value } = await reader.read()
-            const out = done ? through.end() : through.push(value)
-            if (out.byteLength > 0) controller.enqueue(out as Uint8Array<ArrayBuffer>)
-            if (done) {
-              controller.close()
-              // A reader with its own buffer (`mode: 'byob'`) waits until its last request is answered, even with nothing.
-              ;(controller as ReadableByteStreamController).byobRequest?.respond(0)
-              return
-            }
-            if (out.byteLength > 0) return
+        if (broken) return controller.error(broken.error)
+        for (;;) {
+          let step: ReadableStreamReadResult<Uint8Array>
+          try {
+            reader ??= bodyOf().getReader()
+            step = await reader.read()
+          } catch (error) {
+            exchange.end(endOf(error), error)
+            // What came before the break is the caller's; the error follows with the next read.
+            const rest = through.rest()
+            if (rest.byteLength === 0) return controller.error(error)
+            broken = { error }
+            return controller.enqueue(rest)
           }
-        } catch (error) {
-          exchange.end('failed', error)
-          controller.error(error)
+          const out = step.done ? through.end() : through.push(step.value)
+          if (out.byteLength > 0) controller.enqueue(out)
+          if (step.done) {
+            controller.close()
+            // A reader with its own buffer (`mode: 'byob'`) waits until its last request is answered, even with nothing.
+            ;(controller as ReadableByteStreamController).byobRequest?.respond(0)
+            return
+          }
+          if (out.byteLength > 0) return
         }
       },
       cancel(reason) {
         exchange.end('stopped')
-        return reader ? reader.cancel(reason) : body.cancel(reason)
+        return reader ? reader.cancel(reason) : bodyOf().cancel(reason)
       },
     },
     { highWaterMark: 0 },
   )
 }
 
-const NOTHING = new Uint8Array(0)
+type Bytes = Uint8Array<ArrayBuffer>
+const NOTHING: Bytes = new Uint8Array(0)
 
 interface Through {
-  push(bytes: Uint8Array): Uint8Array
-  end(): Uint8Array
+  push(bytes: Uint8Array): Bytes
+  end(): Bytes
+  /** What is held back when the body breaks off. */
+  rest(): Bytes
 }
+
+/** A byte stream takes the memory of what it is given, and this memory may be the caller's. */
+const copyOf = (bytes: Uint8Array): Bytes => new Uint8Array(bytes)
 
 function textThrough(exchange: Exchange): Through {
   const decoder = new TextDecoder()
@@ -64,7 +77,7 @@ function textThrough(exchange: Exchange): Through {
   return {
     push(bytes) {
       if (!isTooLong) add(decoder.decode(bytes, { stream: true }))
-      return bytes
+      return copyOf(bytes)
     },
     end() {
       add(decoder.decode())
@@ -72,39 +85,56 @@ function textThrough(exchange: Exchange): Through {
       else exchange.answerText(text)
       return NOTHING
     },
+    rest: () => NOTHING,
   }
 }
 
-/** Server-sent events: untouched bytes while nothing is hidden, rewritten from the first event on that is. */
+/** Server-sent events: the very bytes where nothing is hidden, and else event by event. */
 function eventsThrough(exchange: Exchange): Through {
+  const { isHiding } = exchange
   const splitter = sseSplitter()
   const encoder = new TextEncoder()
+
+  function shown({ raw, data }: RawEvent): string {
+    if (data === undefined || data.startsWith('[DONE]')) return raw
+    let parsed: unknown
+    try {
+      parsed = JSON.parse(data)
+    } catch {
+      exchange.malformed()
+      return raw
+    }
+    const chunk = exchange.chunk(parsed)
+    if (chunk === HIDDEN) return ''
+    return chunk === parsed ? raw : withData(raw, JSON.stringify(chunk))
+  }
+
   return {
     push(bytes) {
       let out = ''
-      for (const { raw, data } of splitter.push(bytes)) {
-        if (data === undefined || data.startsWith('[DONE]')) {
-          out += raw
-          continue
-        }
-        let parsed: unknown
-        try {
-          parsed = JSON.parse(data)
-        } catch {
-          exchange.malformed()
-          out += raw
-          continue
-        }
-        const shown = exchange.chunk(parsed)
-        if (shown === HIDDEN) continue
-        out += shown === parsed ? raw : raw.replace(/^data:.*$/m, () => `data: ${JSON.stringify(shown)}`)
-      }
-      return encoder.encode(out)
+      for (const event of splitter.push(bytes)) out += shown(event)
+      return isHiding ? encoder.encode(out) : copyOf(bytes)
     },
     end() {
-      const rest = splitter.rest()
-      exchange.end(rest.trim() === '' ? 'complete' : 'failed')
-      return encoder.encode(rest)
+      const raw = splitter.rest()
+      // An event that ends with the body, without its blank line, is one all the same.
+      const out = raw.trim() === '' ? raw : shown({ raw, data: dataOf(raw) })
+      exchange.end('complete')
+      return isHiding ? encoder.encode(out) : NOTHING
+    },
+    rest() {
+      const raw = splitter.rest()
+      return isHiding ? encoder.encode(raw) : NOTHING
     },
   }
+}
+
+/** The event with other data: its first `data:` line has it all, the others go. */
+function withData(raw: string, data: string): string {
+  let isFirst = true
+  return raw.replace(/^data:[^\r\n]*(?:\r\n|\r|\n)?/gm, (line) => {
+    if (!isFirst) return ''
+    isFirst = false
+    return `data: ${data}${/[\r\n]*$/.exec(line)?.[0] ?? ''}`
+  })
 }

@@ -39,8 +39,8 @@ function contentStream(): StreamReader {
   const generated: string[] = []
   return {
     take(event) {
-      id ??= event['responseId']
-      model ??= event['modelVersion']
+      id ||= event['responseId']
+      model ||= event['modelVersion']
       if (isObject(event['usageMetadata'])) usage = event['usageMetadata']
       for (const candidate of candidatesOf(event)) {
         if (candidate?.finishReason) finish = candidate.finishReason

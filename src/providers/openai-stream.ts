@@ -42,8 +42,9 @@ export function completionStream(isPrepared: boolean): StreamReader {
   return {
     take(event) {
       const chunk = event as Chunk
-      id ??= chunk.id
-      model ??= chunk.model
+      // Azure's first chunk has both, empty.
+      id ||= chunk.id
+      model ||= chunk.model
       if (chunk.service_tier) tier = chunk.service_tier
       const choices = Array.isArray(chunk.choices) ? chunk.choices : undefined
       if (choices) for (const choice of choices) if (choice) takeChoice(choice)

@@ -1,7 +1,8 @@
 // OpenAI's wire: chat completions, responses, legacy completions, embeddings.
 // Shapes: openai 7.57.0 resources/**/*.d.ts (CompletionUsage, ResponseUsage, CreateEmbeddingResponse.Usage).
 
-import { capOf, codeOf, isObject, textOf } from './counts.ts'
+import { askForUsage } from './ask-for-usage.ts'
+import { capOf, codeOf, textOf } from './counts.ts'
 import { completionStream, readResponse, responseStream } from './openai-stream.ts'
 import { readCompletionUsage, readEmbeddingUsage } from './openai-usage.ts'
 import { texts } from './prompt.ts'
@@ -36,21 +37,8 @@ function facts(body: Json, stream: boolean, maxOutputTokens: number | undefined,
   }
 }
 
-/** Hosts that refuse `stream_options` (Mistral: 422 extra_forbidden) or send usage anyway (OpenRouter). */
-const WITHOUT_STREAM_OPTIONS = new Set(['api.mistral.ai', 'openrouter.ai'])
-
-function askForUsage(body: Json, host: string): Json | undefined {
-  // Azure answers 400 to stream_options beside data_sources.
-  if (body['stream'] !== true || WITHOUT_STREAM_OPTIONS.has(host) || 'data_sources' in body) return undefined
-  const options = body['stream_options']
-  if (isObject(options) && options['include_usage'] === true) return undefined
-  const asked = { ...(isObject(options) ? options : undefined), include_usage: true }
-  const prototype = Object.getPrototypeOf(body)
-  if (prototype === Object.prototype || prototype === null) return { ...body, stream_options: asked }
-  // A body of the caller's own class keeps its class, getters and toJSON.
-  const copy = Object.create(prototype, Object.getOwnPropertyDescriptors(body)) as Json
-  Object.defineProperty(copy, 'stream_options', { value: asked, enumerable: true, configurable: true, writable: true })
-  return copy
+function countOf(value: unknown): number {
+  return typeof value === 'number' && value > 1 ? value : 1
 }
 
 const FINISH = /"finish_reason"\s*:\s*"([\w.:-]{1,64})"/y
@@ -108,7 +96,7 @@ export const openai: Provider = {
       endpoint: 'completions',
       path: /(?:^|\/)completions$/,
       request: (body, _path, stream) => {
-        const times = Math.max(Number(body['n']) || 1, Number(body['best_of']) || 1)
+        const times = Math.max(countOf(body['n']), countOf(body['best_of']))
         // The API's own default is 16 tokens: an uncapped request is capped (completions.d.ts, max_tokens).
         return facts(body, stream, capOf(body['max_tokens'] ?? 16, times), [])
       },

@@ -56,8 +56,8 @@ export interface Route {
   request(body: Json, path: string, stream: boolean): RequestFacts
   /** The top-level fields that `request` looks at, for an SDK that hands over encoded JSON; all of them when left out. */
   readonly requestFields?: readonly string[]
-  /** The body to send so that usage comes back, or `undefined` where nothing is to be added. */
-  prepare?(body: Json, host: string): Json | undefined
+  /** The encoded body to send so that usage comes back, or `undefined` where nothing is to be added. */
+  prepare?(text: string, host: string): string | undefined
   /** The top-level fields of the JSON answer that `read` looks at. */
   readonly fields: readonly string[]
   /** Fields that `read` takes as JSON text too: they hold the content, which is not parsed a second time. */

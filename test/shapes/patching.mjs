@@ -8,6 +8,14 @@ import { difference } from './verdict.mjs'
 export function patching({ kind, name, sdk, builds, scene, present, plain, metered, verdictOf }) {
   const shapes = present.filter(({ expected }) => !expected.slow)
   const nothing = () => {}
+  const thenPatched = (client, meter) => {
+    meter.patchAll()
+    return client
+  }
+  const patchedAndBack = (meter) => {
+    meter.patchAll()
+    meter.unpatchAll()
+  }
 
   /** Every shape, each on a stage of its own; the first thing that is wrong. */
   const every =
@@ -21,10 +29,7 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
     }
 
   const ways = [
-    [
-      'every shape, with a client made before patching',
-      every(() => metered({ patch: nothing, dress: (client, meter) => (meter.patchAll(), client) })),
-    ],
+    ['every shape, with a client made before patching', every(() => metered({ patch: nothing, dress: thenPatched }))],
     [
       'every shape, patched by patch(name, { modules: [class] })',
       every(() => metered({ patch: (meter) => meter.patch(name, { modules: [kind.Client(sdk)] }) })),
@@ -51,10 +56,7 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
       "every shape, after unpatchAll() under a stranger's wrap",
       every(() => underStranger(metered(), (meter) => meter.unpatchAll()), inert),
     ],
-    [
-      'every shape, after unpatchAll()',
-      every(() => metered({ patch: (meter) => (meter.patchAll(), meter.unpatchAll()) }), inert),
-    ],
+    ['every shape, after unpatchAll()', every(() => metered({ patch: patchedAndBack }), inert)],
     ['unpatchAll() restores every property', restoresAll],
   ]
   if (name !== 'google') {

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { patching } from './patching.mjs'
 import { quiet } from './reading.mjs'
 import { loader, SDKS, versionOf } from './sdks.mjs'
-import { parts, play } from './stage.mjs'
+import { play } from './stage.mjs'
 import { judge, refused } from './verdict.mjs'
 
 const [name, format, folder, dist, only] = process.argv.slice(2)
@@ -24,7 +24,7 @@ const version = versionOf(folder, kind.package)
 const major = Number(version.split('.')[0])
 
 const scene = { startEmulator, sdk, load, makeClient: kind.makeClient }
-const shapes = kind.shapes.map(parts).filter((shape) => !only || shape.name.includes(only))
+const shapes = kind.shapes.filter((shape) => !only || shape.name.includes(only))
 const isThere = ({ expected: { since = 0, until = Number.POSITIVE_INFINITY } }) =>
   version.startsWith('0.') ? since === 0 : major >= since && major <= until
 const present = shapes.filter(isThere)

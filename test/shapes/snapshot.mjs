@@ -1,9 +1,13 @@
 // What a caller can see of a value, as plain text: classes, own properties and their order, whatever is hidden included.
 
+import { inspect } from 'node:util'
+
 const LOOPBACK = /127\.0\.0\.1:\d+/g
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
+const LOG = /log_[0-9a-f]{6}/g
+const DATE = /\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT/g
 /** Made anew in each run, in any build: ids for the SDK's own log. */
-const VOLATILE = new Set(['date', 'requestLogID', 'retryOfRequestLogID', 'startTime'])
+const VOLATILE = new Set(['date', 'requestLogID', 'retryOfRequestLogID', 'startTime', 'socket'])
 /** Not looked into: they lead to everything. */
 const OPAQUE = new Set(['OpenAI', 'Anthropic', 'BaseAnthropic', 'GoogleGenAI', 'ApiClient', 'Models', 'AbortSignal'])
 
@@ -39,6 +43,7 @@ export function snapshot(value) {
         walk(`${path}#${key}`, value[key])
       put(`${path}#body`, String(value.body && className(value.body)))
       put(`${path}#locked`, String(value.body?.locked))
+      put(`${path}#printed`, plain(inspect(value, { depth: 0 })))
     }
     if (value instanceof ReadableStream) put(`${path}#locked`, String(value.locked))
     if (value instanceof AbortController) put(`${path}#aborted`, String(value.signal.aborted))
@@ -64,7 +69,7 @@ export function snapshot(value) {
 }
 
 function plain(text) {
-  return text.replace(LOOPBACK, 'HOST').replace(UUID, 'UUID')
+  return text.replace(LOOPBACK, 'HOST').replace(UUID, 'UUID').replace(LOG, 'LOG').replace(DATE, 'DATE')
 }
 
 function className(value) {

@@ -18,19 +18,28 @@ import { snapshot } from './snapshot.mjs'
  * @property {number} [until] the SDK's last major that has it
  * @property {boolean} [slow] it waits for a timer of the SDK
  *
- * @typedef {[name: string, expectation: Expectation, run: (cast: object) => Promise<void>] | [name: string, run: (cast: object) => Promise<void>]} Shape
+ * @typedef {object} Shape
+ * @property {string} name
+ * @property {Expectation} expected
+ * @property {(cast: object) => Promise<void>} run
  */
 
-/** @param {Shape} shape */
-export function parts(shape) {
-  const [name, second, third] = shape
-  return typeof second === 'function' ? { name, expected: {}, run: second } : { name, expected: second, run: third }
+/** A list of shapes, and the way to write one into it. */
+export function collection() {
+  /** @type {Shape[]} */
+  const shapes = []
+  /** @param {string} name @param {Expectation | Shape['run']} expected @param {Shape['run']} [run] */
+  const shape = (name, expected, run) => {
+    if (shapes.some((other) => other.name === name)) throw new Error(`Two shapes are called ${name}`)
+    shapes.push(run ? { name, expected, run } : { name, expected: {}, run: expected })
+  }
+  return { shapes, shape }
 }
 
 const STUCK_MS = 8000
 
 /**
- * @param {ReturnType<typeof parts>} shape
+ * @param {Shape} shape
  * @param {object} scene the SDK, how to make its client, and what to do with a client before it is used
  */
 export async function play({ name, expected, run }, scene) {
@@ -40,13 +49,22 @@ export async function play({ name, expected, run }, scene) {
     ...(expected.refuses && { rejectStreamOptions: expected.refuses }),
   })
   const lines = []
+  /** In a host that refuses a request, the ids of those that follow are one higher. */
+  const anonymous = (line) => (expected.refuses ? line.replace(/0{6}\d\d/g, 'SERIAL') : line)
   const errors = []
   const see = (value, label = '') => {
-    lines.push(`#${lines.length} ${label}`, ...snapshot(value))
+    lines.push(`#${lines.length} ${label}`, ...snapshot(value).map(anonymous))
   }
+  let wake = () => {}
+  const hasFailed = new Promise((resolve) => {
+    wake = resolve
+  })
+  /** The provider has sent everything that it will send, or nothing was sent at all. */
+  const answered = () => Promise.race([emulator.until(() => emulator.requests[0]?.ended).catch(() => {}), hasFailed])
   const failed = (error, label) => {
     errors.push(error)
     see(error, label)
+    wake()
   }
   const fails = (fn) =>
     Promise.resolve()
@@ -67,6 +85,7 @@ export async function play({ name, expected, run }, scene) {
       emulator,
       see,
       fails,
+      answered,
       newClient,
       client: scene.clientOf?.(emulator) ?? newClient(),
       reply: emulator.reply,

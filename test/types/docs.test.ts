@@ -72,7 +72,7 @@ function inFunction(file: string, code: string): string {
   )
   const shown: readonly string[] = Object.values(EXPORTS).flat()
   const used = own.filter((name) => !shown.includes(name) && new RegExp(`\\b${name}\\b`).test(code))
-  const imports = code.match(/^import .*$/gm) ?? []
+  const imports: string[] = [...(code.match(/^import .*$/gm) ?? [])]
   const body = code.replace(/^import .*$/gm, '')
   if (used.length > 0) imports.push(`import { ${used.join(', ')} } from '../../${file}'`)
   return `${imports.join('\n')}\nexport async function example() {\n${body}\n}`

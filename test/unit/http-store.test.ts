@@ -1,0 +1,346 @@
+// The limit store over a plain backend: what is cached, what is counted on top, and what happens when nobody answers.
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import type { LLMEvent } from '../../src/event.ts'
+import { type HttpStoreOptions, httpLimitStore } from '../../src/limits/http-store.ts'
+import type { LimitRule } from '../../src/limits/limit-store.ts'
+import { createUnsynced } from '../../src/limits/unsynced.ts'
+import { formatUsd, picoFromNano } from '../../src/money.ts'
+import { currentPayer, runAs } from '../../src/tenant.ts'
+
+const HOUR = 3_600_000
+const AT = Date.UTC(2026, 10, 22, 14, 30)
+
+type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void
+
+interface Asked {
+  readonly line: string
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+const json = (response: ServerResponse, body: unknown, status = 200) =>
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+
+const limits = (...entries: object[]) => ({ tenant_id: 'acme', limits: entries })
+const month = (limit: string | number, spent: string | number, over: object = {}) => ({
+  window: 'month',
+  limit_usd: limit,
+  spent_usd: spent,
+  ...over,
+})
+
+/** A backend that answers as told, and never by itself updates what was spent. */
+async function backend(answer: Answer, over: Partial<HttpStoreOptions> = {}) {
+  const asked: Asked[] = []
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += String(chunk)
+    asked.push({ line: `${request.method} ${request.url}`, headers: request.headers, body })
+    table.answer(request, response, body)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const unsynced = createUnsynced()
+  const failures: Error[] = []
+  const clock = { now: AT }
+  const store = httpLimitStore({
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    apiKey: 'key',
+    ttlMs: 5000,
+    unsynced,
+    now: () => clock.now,
+    onFailure: (error) => failures.push(error),
+    ...over,
+  })
+  const table = {
+    answer,
+    asked,
+    clock,
+    failures,
+    store,
+    unsynced,
+    lines: () => asked.map(({ line }) => line),
+    accounts: async (tenantId = 'acme') => store.accounts(tenantId, clock.now),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+  return table
+}
+
+const rule = (limitNanoUsd: bigint, over: Partial<LimitRule> = {}): LimitRule => ({
+  tenantId: 'acme',
+  window: 'month',
+  limitNanoUsd,
+  mode: 'expected',
+  ...over,
+})
+
+const event = (nano: bigint, at: number): LLMEvent => ({
+  eventId: 'e',
+  timestamp: new Date(at).toISOString(),
+  tenantId: 'acme',
+  provider: 'openai',
+  model: 'gpt-4o',
+  endpoint: 'chat.completions',
+  usageSource: 'reported',
+  costUsd: formatUsd(picoFromNano(nano)),
+})
+
+describe('what is asked', () => {
+  test('the limits of a tenant, under its key, once while the answer is fresh', async () => {
+    await using table = await backend((_, response) => json(response, limits(month('50', '12.0375'))))
+    const [first, second] = await Promise.all([table.accounts(), table.accounts()])
+    expect(first).toMatchObject([
+      { tenantId: 'acme', windowId: '2026-11', limitNanoUsd: 50_000_000_000n, committed: 12_037_500_000n },
+    ])
+    expect(second).toEqual(first)
+    table.clock.now += 4999
+    expect(table.store.accounts('acme', AT)).not.toBeInstanceOf(Promise)
+    expect(table.lines()).toEqual(['GET /v1/limits/acme'])
+    expect(table.asked[0]!.headers.authorization).toBe('Bearer key')
+    table.clock.now += 1
+    await table.accounts()
+    expect(table.asked).toHaveLength(2)
+  })
+
+  test('every call asks where nothing is to be cached', async () => {
+    await using table = await backend((_, response) => json(response, limits(month('50', '1'))), { ttlMs: 0 })
+    for (let call = 0; call < 3; call++) await table.accounts()
+    expect(table.asked).toHaveLength(3)
+  })
+
+  test('in nobody’s name: our own requests are never billed to who happens to cause them', async () => {
+    const payers: unknown[] = []
+    const note = () => payers.push(currentPayer().tenantId)
+    await using table = await backend((_, response) => json(response, limits()))
+    subscribe('undici:request:create', note)
+    try {
+      await runAs('acme', undefined, table.accounts, () => {})
+    } finally {
+      unsubscribe('undici:request:create', note)
+    }
+    expect(payers).toEqual([undefined])
+  })
+
+  test('no key is sent where there is none', async () => {
+    await using table = await backend((_, response) => json(response, limits()), { apiKey: undefined })
+    await table.accounts()
+    expect(table.asked[0]!.headers.authorization).toBeUndefined()
+  })
+
+  test('a backend that knows no limits has none for anybody', async () => {
+    await using table = await backend((_, response) => json(response, { error: 'what?' }, 404))
+    expect(await table.accounts()).toEqual([])
+    expect(table.failures).toEqual([])
+  })
+
+  test('JSON numbers are dollars too, and a window that is said twice counts once', async () => {
+    await using table = await backend((_, response) =>
+      json(response, limits(month(0.1 + 0.2, 1e-7), month('9', '0'), month('5', '0', { window: 'day', mode: 'hard' }))),
+    )
+    expect(await table.accounts()).toMatchObject([
+      { window: 'month', limitNanoUsd: 300_000_000n, committed: 100n, mode: 'expected' },
+      { window: 'day', limitNanoUsd: 5_000_000_000n, mode: 'hard' },
+    ])
+  })
+
+  test('the window ends before the answer is stale: the next one is asked for at once', async () => {
+    await using table = await backend((_, response) => json(response, limits(month('50', '1', { window: 'hour' }))), {
+      ttlMs: 10 * HOUR,
+    })
+    await table.accounts()
+    table.clock.now = AT + HOUR
+    expect(await table.accounts()).toMatchObject([{ windowId: '2026-11-22T15' }])
+    expect(table.asked).toHaveLength(2)
+  })
+})
+
+describe('what is counted on top', () => {
+  test('what was spent here and has not arrived there, even if the backend never counts it', async () => {
+    await using table = await backend((_, response) => json(response, limits(month('50', '12'))))
+    table.unsynced.recorded('acme', picoFromNano(7n), AT)
+    expect(await table.accounts()).toMatchObject([{ committed: 12_000_000_007n }])
+    table.unsynced.recorded('acme', picoFromNano(5n), AT)
+    expect(await table.accounts()).toMatchObject([{ committed: 12_000_000_012n }])
+    // It has arrived, but after the answer.
+    table.unsynced.delivered([event(12n, AT)])
+    expect(await table.accounts()).toMatchObject([{ committed: 12_000_000_012n }])
+    table.clock.now += 5000
+    expect(await table.accounts()).toMatchObject([{ committed: 12_000_000_000n }])
+  })
+
+  test('what calls in flight hold, over a new answer too', async () => {
+    await using table = await backend((_, response) => json(response, limits(month('50', '12'))))
+    await table.accounts()
+    const step = { leaseId: 'l', tenantId: 'acme', window: 'month', at: AT, returned: 0n, final: false } as const
+    expect(table.store.lease({ ...step, seq: 1, need: 30n, want: 30n, spent: 0n })).toMatchObject({ granted: 30n })
+    table.clock.now += 5000
+    expect(await table.accounts()).toMatchObject([{ escrow: 30n }])
+    table.unsynced.recorded('acme', picoFromNano(20n), AT)
+    const answer = await table.store.lease({ ...step, seq: 2, need: 0n, want: 0n, spent: 20n })
+    expect(answer).toMatchObject({ account: { committed: 12_000_000_020n, escrow: 10n } })
+  })
+})
+
+describe('a change', () => {
+  test('is written exactly, and the cached answer is dropped', async () => {
+    await using table = await backend((request, response) =>
+      json(response, request.method === 'GET' ? limits(month('50', '1')) : {}),
+    )
+    await table.accounts()
+    await table.store.setLimit(rule(9_007_199_254_740_993n, { mode: 'hard' }))
+    await table.accounts()
+    await table.store.removeLimit('acme', 'day')
+    await table.accounts()
+    expect(table.lines()).toEqual([
+      'GET /v1/limits/acme',
+      'PUT /v1/limits/acme',
+      'GET /v1/limits/acme',
+      'DELETE /v1/limits/acme?per=day',
+      'GET /v1/limits/acme',
+    ])
+    expect(JSON.parse(table.asked[1]!.body)).toEqual({ usd: '9007199.254740993', per: 'month', mode: 'hard' })
+  })
+
+  test('holds from the next call on: a call waits for it, and an answer from before it is none', async () => {
+    let limit = '50'
+    let release: (() => void) | undefined
+    await using table = await backend((request, response, body) => {
+      if (request.method === 'PUT') limit = (JSON.parse(body) as { usd: string }).usd
+      const answer = JSON.stringify(limits(month(limit, '1')))
+      const send = () => response.writeHead(200).end(answer)
+      // The first question is answered only after the change, with what was true before it.
+      if (table.asked.length === 1) release = send
+      else send()
+    })
+    const early = table.accounts()
+    await expect.poll(() => release).toBeDefined()
+    const changed = table.store.setLimit(rule(7_000_000_000n))
+    await changed
+    release!()
+    expect(await early).toMatchObject([{ limitNanoUsd: 7_000_000_000n }])
+    expect(await table.accounts()).toMatchObject([{ limitNanoUsd: 7_000_000_000n }])
+    expect(table.lines()).toEqual(['GET /v1/limits/acme', 'PUT /v1/limits/acme', 'GET /v1/limits/acme'])
+  })
+
+  test('follows the one before it, however slow that is', async () => {
+    let release: (() => void) | undefined
+    await using table = await backend((_, response) => {
+      const send = () => json(response, {})
+      if (table.asked.length === 1) release = send
+      else send()
+    })
+    const both = [table.store.setLimit(rule(1n)), table.store.setLimit(rule(2n))]
+    await expect.poll(() => release).toBeDefined()
+    expect(table.asked).toHaveLength(1)
+    release!()
+    await Promise.all(both)
+    expect(table.asked.map(({ body }) => (JSON.parse(body) as { usd: string }).usd)).toEqual([
+      '0.000000001',
+      '0.000000002',
+    ])
+  })
+
+  test('that the backend refuses is an error that names its status', async () => {
+    await using table = await backend((_, response) => json(response, {}, 403))
+    await expect(table.store.setLimit(rule(1n))).rejects.toMatchObject({
+      code: 'DELIVERY_REJECTED',
+      message: 'The limits endpoint answered PUT with status 403.',
+    })
+    await expect(table.store.removeLimit('acme', 'month')).rejects.toThrow('DELETE with status 403')
+  })
+
+  test.each(['.', '..'])('of a tenant called %j is refused, since no address names it', async (tenantId) => {
+    await using table = await backend((_, response) => json(response, limits()))
+    await expect(table.store.setLimit(rule(1n, { tenantId }))).rejects.toMatchObject({ code: 'BAD_INPUT' })
+    expect(await table.accounts(tenantId)).toEqual([])
+    expect(table.failures).toHaveLength(1)
+    expect(table.asked).toEqual([])
+  })
+})
+
+describe('a backend that fails', () => {
+  const broken: [string, Answer][] = [
+    ['answers 500', (_, response) => json(response, {}, 500)],
+    ['redirects', (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
+    ['answers HTML', (_, response) => response.writeHead(200).end('<!doctype html>')],
+    ['answers null', (_, response) => json(response, null)],
+    ['answers no list', (_, response) => json(response, { limits: {} })],
+    ['lists null', (_, response) => json(response, { limits: [null] })],
+    ['knows another window', (_, response) => json(response, limits(month('1', '0', { window: 'year' })))],
+    ['has no limit', (_, response) => json(response, limits({ window: 'month', spent_usd: '0' }))],
+    ['spent nothing we can read', (_, response) => json(response, limits(month('1', 'a lot')))],
+    ['hangs up', (_, response) => response.destroy()],
+  ]
+  test.each(broken)('%s: calls go on without a limit, and one report is made', async (_, answer) => {
+    await using table = await backend(answer)
+    expect(await table.accounts()).toEqual([])
+    expect(await table.accounts()).toEqual([])
+    expect(table.failures).toHaveLength(1)
+    expect(table.failures[0]).toBeInstanceOf(Error)
+    expect(table.asked).toHaveLength(1)
+  })
+
+  test('calls go on with what it said last, and do not wait for it again', async () => {
+    let successes = 0
+    await using table = await backend((_, response) => json(response, limits(month('50', '12'))), {
+      onSuccess: () => void successes++,
+    })
+    await table.accounts()
+    table.answer = (_, response) => response.destroy()
+    table.clock.now += 5000
+    table.unsynced.recorded('acme', picoFromNano(9n), AT)
+    expect(await table.accounts()).toMatchObject([{ committed: 12_000_000_009n }])
+    expect(table.failures).toHaveLength(1)
+    // The next one is asked behind the back of the call, which goes on at once.
+    table.clock.now += 5000
+    let release: (() => void) | undefined
+    table.answer = (_, response) => {
+      release = () => json(response, limits(month('50', '20')))
+    }
+    expect(table.store.accounts('acme', table.clock.now)).toMatchObject([{ committed: 12_000_000_009n }])
+    await expect.poll(() => release).toBeDefined()
+    release!()
+    await expect.poll(() => successes).toBe(2)
+    expect(table.store.accounts('acme', table.clock.now)).toMatchObject([{ committed: 20_000_000_009n }])
+  })
+
+  test('a new window begins with what is spent here, though nobody answers', async () => {
+    await using table = await backend((_, response) =>
+      json(response, limits(month('50', '50', { window: 'hour' }), month('90', '60'))),
+    )
+    table.unsynced.recorded('acme', picoFromNano(5n), AT)
+    await table.accounts()
+    table.answer = (_, response) => response.destroy()
+    table.clock.now = AT + HOUR
+    table.unsynced.recorded('acme', picoFromNano(3n), table.clock.now)
+    expect(await table.accounts()).toMatchObject([
+      { windowId: '2026-11-22T15', limitNanoUsd: 50_000_000_000n, committed: 3n },
+      { windowId: '2026-11', committed: 60_000_000_008n },
+    ])
+  })
+
+  test('is not asked on every call where nothing is cached', async () => {
+    await using table = await backend((_, response) => response.destroy(), { ttlMs: 0 })
+    await table.accounts()
+    for (let call = 0; call < 5; call++) expect(table.store.accounts('acme', AT)).toEqual([])
+    await expect.poll(() => table.failures.length).toBe(2)
+    expect(table.asked).toHaveLength(2)
+  })
+})
+
+test('nothing is leased to a tenant that was never asked for', async () => {
+  await using table = await backend((_, response) => json(response, limits(month('50', '0'))))
+  const amounts = { need: 1n, want: 1n, spent: 0n, returned: 0n }
+  const step = { leaseId: 'l', seq: 1, tenantId: 'acme', window: 'month', at: AT, final: false, ...amounts } as const
+  expect(table.store.lease(step)).toBeUndefined()
+  await table.accounts()
+  expect(table.store.lease({ ...step, at: AT + 40 * 24 * HOUR })).toBeUndefined()
+})

@@ -1,0 +1,99 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { LLMEvent } from '../../src/event.ts'
+import { createUnsynced } from '../../src/limits/unsynced.ts'
+import { formatUsd } from '../../src/money.ts'
+
+const HOUR = 3_600_000
+const NOW = Date.UTC(2026, 10, 22, 14, 30)
+
+function event(cost: bigint, at = NOW, tenantId: string | null = 'acme'): LLMEvent {
+  return {
+    eventId: 'e',
+    timestamp: new Date(at).toISOString(),
+    provider: 'openai',
+    model: 'gpt-4o',
+    endpoint: 'chat.completions',
+    usageSource: 'reported',
+    costUsd: formatUsd(cost),
+    ...(tenantId === null ? {} : { tenantId }),
+  }
+}
+
+describe('what a ledger does not know yet', () => {
+  test('is what was recorded and not delivered', () => {
+    const unsynced = createUnsynced()
+    unsynced.recorded('acme', 700n, NOW)
+    unsynced.recorded('acme', 300n, NOW)
+    unsynced.recorded('globex', 9n, NOW)
+    expect(unsynced.beyondAnswer('acme')(0)).toBe(1000n)
+    unsynced.delivered([event(700n), event(9n, NOW, 'globex')])
+    expect(unsynced.beyondAnswer('acme')(0)).toBe(300n)
+    expect(unsynced.beyondAnswer('globex')(0)).toBe(0n)
+    expect(unsynced.beyondAnswer('nobody')(0)).toBe(0n)
+  })
+
+  test('holds what arrives while the ledger is asked: its answer may be from before', () => {
+    const unsynced = createUnsynced()
+    unsynced.recorded('acme', 700n, NOW)
+    const beyond = unsynced.beyondAnswer('acme')
+    unsynced.delivered([event(700n)])
+    unsynced.recorded('acme', 50n, NOW)
+    expect(beyond(0)).toBe(750n)
+    expect(unsynced.beyondAnswer('acme')(0)).toBe(50n)
+  })
+
+  test('of an earlier window is not counted in this one', () => {
+    const unsynced = createUnsynced()
+    unsynced.recorded('acme', 700n, NOW - HOUR)
+    unsynced.recorded('acme', 50n, NOW)
+    const beyond = unsynced.beyondAnswer('acme')
+    expect(beyond(Date.UTC(2026, 10, 22, 14))).toBe(50n)
+    expect(beyond(Date.UTC(2026, 10, 22, 13))).toBe(750n)
+  })
+
+  test('an event that is delivered before it is recorded leaves nothing behind', () => {
+    const unsynced = createUnsynced()
+    const beyond = unsynced.beyondAnswer('acme')
+    unsynced.delivered([event(700n)])
+    unsynced.recorded('acme', 700n, NOW)
+    expect(beyond(0)).toBe(700n)
+    expect(unsynced.beyondAnswer('acme')(0)).toBe(0n)
+  })
+
+  test('events without a tenant or a price are nobody’s spend', () => {
+    const unsynced = createUnsynced()
+    const { costUsd: _, ...unpriced } = event(5n)
+    unsynced.delivered([event(5n, NOW, null), unpriced])
+    expect(unsynced.beyondAnswer('acme')(0)).toBe(0n)
+  })
+
+  test('a process that never delivers keeps a month by the hour and the rest as one sum', () => {
+    const unsynced = createUnsynced()
+    for (let hour = 0; hour < 2000; hour++) unsynced.recorded('acme', 1n, NOW - hour * HOUR)
+    const beyond = unsynced.beyondAnswer('acme')
+    expect(beyond(0)).toBe(2000n)
+    expect(beyond(Date.UTC(2026, 10, 1))).toBe(BigInt(21 * 24 + 15))
+  })
+
+  test('whatever the order, nothing is counted less than once', () => {
+    const item = fc.record({ cost: fc.bigInt({ min: 1n, max: 1000n }), hour: fc.nat(5), isDelivered: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(item), fc.nat(5), (items, since) => {
+        const unsynced = createUnsynced()
+        const at = (hour: number) => NOW + hour * HOUR
+        const beyond = unsynced.beyondAnswer('acme')
+        for (const { cost, hour, isDelivered } of items) {
+          unsynced.recorded('acme', cost, at(hour))
+          if (isDelivered) unsynced.delivered([event(cost, at(hour))])
+        }
+        const from = Date.UTC(2026, 10, 22, 14 + since)
+        const sum = (list: typeof items) => list.reduce((total, { cost }) => total + cost, 0n)
+        const inWindow = items.filter(({ hour }) => hour >= since)
+        expect(unsynced.beyondAnswer('acme')(from)).toBe(sum(inWindow.filter(({ isDelivered }) => !isDelivered)))
+        expect(beyond(from)).toBeGreaterThanOrEqual(sum(inWindow))
+        expect(beyond(0)).toBe(sum(items))
+      }),
+    )
+  })
+})
