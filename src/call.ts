@@ -115,11 +115,11 @@ export class Call implements Exchange {
   }
 
   #reserve(accounts: readonly Account[], book: PriceBook): void | Promise<void> {
-    const { provider } = this.#found
+    const { provider, route } = this.#found
     const estimate = estimateCost(book, this.#context.experience, {
       provider,
       facts: this.#facts,
-      kind: this.#kind(),
+      endpoint: route.endpoint,
       at: this.#at,
       prompt: () => this.#prompt(),
     })
@@ -301,7 +301,7 @@ export class Call implements Exchange {
       attempts: this.#attempts,
       requestId: answer?.requestId ?? this.#attempts.at(-1)?.requestId,
       status,
-      error: reading.error ?? errorName(how, isAnswered, status, error),
+      error: reading.error ?? errorName(seen, status, error),
       errorCode: errorCode(error),
       streamEnd: this.#facts.stream && how !== 'complete' && isAnswered ? STREAM_ENDS[how] : undefined,
       at: this.#at,
@@ -314,7 +314,7 @@ export class Call implements Exchange {
   async #estimateAndPrice(finished: FinishedCall, generated: () => Iterable<string>, isUnseen: boolean): Promise<void> {
     const { experience, prices } = this.#context
     const isMissing = finished.usageSource === 'estimated' || finished.usageSource === 'partial'
-    const usualOutput = experience.outputOf(this.#kind())
+    const usualOutput = experience.outputOf(finished.endpoint, finished.facts.model)
     const call = isMissing
       ? await fillUsage(finished, { prompt: this.#prompt(), generated: generated(), isUnseen, usualOutput })
       : finished
@@ -329,7 +329,7 @@ export class Call implements Exchange {
     const cost = usage && book.price(usage, { provider, model, at: call.at, serviceTier: reading.serviceTier })
     const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
     if (usage && !cost) unpriced(provider, facts.model)
-    if (call.usageSource === 'reported') experience.learn(this.#kind(), event.outputTokens ?? 0)
+    if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
     this.#doubt(call)
     if (this.#hold) limiter.settle(this.#hold, cost?.pico ?? 0n, call.at)
     // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
@@ -339,6 +339,8 @@ export class Call implements Exchange {
 
   /** One sentence for each kind of fault in a provider's numbers. */
   #doubt({ provider, flags, reading }: FinishedCall): void {
+    if (flags?.includes('empty'))
+      this.#strange(`${provider} gave an answer without content: what it used is not known.`, undefined)
     if (flags?.includes('missing:usage'))
       this.#strange(`${provider} gave an answer without usage: what it used is estimated.`, undefined)
     if (reading.flags && reading.flags.length > 0)
@@ -363,10 +365,6 @@ export class Call implements Exchange {
     const body = this.#body
     const json = typeof body === 'string' ? parsed(body) : isObject(body) ? body : undefined
     return json ? this.#found.route.prompt(json) : []
-  }
-
-  #kind(): string {
-    return `${this.#found.provider} ${this.#facts.model} ${this.#found.route.endpoint}`
   }
 }
 

@@ -32,8 +32,8 @@ const UNREAD_AFTER_MS = 1000
 
 export function createCalls(setup: CallSetup): Calls {
   const { problems, prices } = setup
-  const open = new Set<Call>()
-  const unread = new Map<Call, () => Promise<void>>()
+  /** With what reads the answer for us, where it waits to be read. */
+  const open = new Map<Call, (() => Promise<void>) | undefined>()
   const pending = new Set<Promise<unknown>>()
   let sweep: ReturnType<typeof setTimeout> | undefined
 
@@ -52,9 +52,13 @@ export function createCalls(setup: CallSetup): Calls {
   async function readUnread(): Promise<void> {
     clearTimeout(sweep)
     sweep = undefined
-    const reads = [...unread.values()]
-    unread.clear()
-    await Promise.allSettled(reads.map((read) => read()))
+    const reads: Promise<void>[] = []
+    for (const [call, read] of open) {
+      if (!read) continue
+      open.set(call, undefined)
+      reads.push(read())
+    }
+    await Promise.allSettled(reads)
   }
 
   async function settled(): Promise<void> {
@@ -66,12 +70,11 @@ export function createCalls(setup: CallSetup): Calls {
     experience: createExperience(),
     refusers: new Set(),
     unread(call, read) {
-      unread.set(call, read)
+      open.set(call, read)
       sweep ??= setTimeout(() => void readUnread(), UNREAD_AFTER_MS).unref()
     },
     ended(call) {
       open.delete(call)
-      unread.delete(call)
     },
     keep,
   }
@@ -85,7 +88,7 @@ export function createCalls(setup: CallSetup): Calls {
         // The book is read while the request is on its way.
         if (!prices.book) keep(prices.load())
         const call = new Call(context, payer as Payer, request, found)
-        open.add(call)
+        open.set(call, undefined)
         setup.started()
         return call
       })
@@ -103,7 +106,7 @@ export function createCalls(setup: CallSetup): Calls {
     settled,
     async endAll() {
       await readUnread()
-      for (const call of open) call.end('unread')
+      for (const call of open.keys()) call.end('unread')
       await settled()
     },
   }

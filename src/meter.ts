@@ -251,12 +251,7 @@ export class Meter {
       this.#delivery.watchRollUp(() => this.#rollUp.drain())
     }
     if (debug) this.#debug(lineOf(event))
-    if (onEvent)
-      this.#problems.guard('callback', 'calling `onEvent`', () => {
-        const answer: unknown = onEvent(event)
-        // An `async` one fails later, when nothing of ours is around it.
-        if (answer instanceof Promise) this.#calls.keep(answer.catch(this.#callbackFailed))
-      })
+    if (onEvent) this.#problems.guard('callback', 'calling `onEvent`', () => onEvent(event))
   }
 
   #unpriced(provider: string, model: string): void {
@@ -269,10 +264,6 @@ export class Meter {
       },
       `price:${provider}:${model}`,
     )
-  }
-
-  readonly #callbackFailed = (cause: unknown): void => {
-    this.#problems.report({ kind: 'callback', message: '`onEvent` failed.', cause }, 'callback:onEvent')
   }
 
   /** Said once for each kind of fault, however many values have it. */

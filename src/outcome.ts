@@ -16,7 +16,9 @@ export const STREAM_ENDS: Readonly<Record<ExchangeEnd, string>> = {
 }
 
 export function attemptOf({ status, requestId }: AttemptResult, billable: Attempt['billable']): Attempt {
-  return { ...(status !== undefined && { status }), ...(requestId !== undefined && { requestId }), billable }
+  if (status !== undefined && requestId !== undefined) return { status, requestId, billable }
+  if (status !== undefined) return { status, billable }
+  return requestId === undefined ? { billable } : { requestId, billable }
 }
 
 export function statusOf(error: unknown): number | undefined {
@@ -24,12 +26,9 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined
 }
 
-export function errorName(
-  how: ExchangeEnd,
-  isAnswered: boolean,
-  status: number | undefined,
-  error: unknown,
-): string | undefined {
+export function errorName(seen: Seen, status: number | undefined, error: unknown): string | undefined {
+  const { how, isAnswered, isMalformed, hasContent } = seen
+  if (isMalformed && !hasContent) return 'malformed'
   if (how === 'complete' || how === 'stopped' || how === 'unread') return undefined
   if (how === 'aborted') return 'aborted'
   if (isAnswered) return 'interrupted'

@@ -45,7 +45,7 @@ export async function showDemo(dir: string | undefined, { terminal, env }: Setti
     onEvent: (event) => void events.push(event),
     onProblem: ({ message }) => warn(message),
   })
-  print(`patched  ${patchedBy(meter)}`)
+  for (const line of wrap(`patched  ${patchedBy(meter)}`, terminal.width)) print(line)
   print(`ledger   ${books.isFile ? shown(ledgerIn(folder)) : 'in memory'}`)
   let isWell = true
   for (const [i, scene] of scenes([first, ...others]).entries()) {
@@ -80,7 +80,9 @@ function patchedBy(meter: Meter): string {
   const { sdks } = meter.patchAll()
   const names = SDKS.map(({ sdk, packageName }) => {
     const copies = sdks.find((report) => report.sdk === sdk)?.copies.filter(({ isPatched }) => isPatched) ?? []
-    return copies.length === 0 ? [] : `${packageName} ${[...new Set(copies.map(({ version }) => version))].join(', ')}`
+    return copies.length === 0
+      ? []
+      : `${packageName} ${[...new Set(copies.map(({ version }) => version))].join(' and ')}`
   })
   return names.flat().join(', ')
 }

@@ -10,7 +10,8 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
-import { type Exchange, type ExchangeRequest, HIDDEN, type Observer } from './exchange.ts'
+import type { Exchange, ExchangeRequest, Observer } from './exchange.ts'
+import { type HttpResponse, keepTenant, watchAnswer, watchEvents } from './genai-stream.ts'
 import { dressRefusal, type ErrorClass } from './refusal.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
 
@@ -24,11 +25,6 @@ interface ApiRequest {
   readonly httpMethod: string
   readonly httpOptions?: { readonly baseUrl?: string }
   readonly abortSignal?: AbortSignal
-}
-
-interface HttpResponse {
-  json(): Promise<unknown>
-  readonly headers?: Record<string, string>
 }
 
 type Request = (this: ApiClient, request: ApiRequest) => Promise<HttpResponse>
@@ -46,15 +42,14 @@ export interface GenAiCopy {
 interface Sending {
   readonly exchange: Exchange
   readonly request: ApiRequest
+  /** The patch that sends it: of a wrapped client and its prototype, only one may count. */
+  readonly level: symbol
 }
 
 // One for every copy of this package in the process: a client wrapped by one may be of an SDK patched by the other.
 const KEY = Symbol.for('tallygate.sending.google')
 const shared = globalThis as { [KEY]?: AsyncLocalStorage<Sending> }
 const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending>())
-
-// A stream that nobody ever reads is only known to be over when its generator is collected.
-const forgotten = new FinalizationRegistry<Exchange>((exchange) => exchange.end('unread'))
 
 /** Stands in the waist of one copy; gives the undo. `owner` is a prototype, or one client's own `apiClient`. */
 export function patchGenAi(
@@ -69,6 +64,8 @@ export function patchGenAi(
       'BAD_INPUT',
       'This copy of @google/genai has no `ApiClient.request`: its version is not supported.',
     )
+
+  const level = Symbol('google')
 
   async function admit(api: ApiClient, request: ApiRequest, stream: boolean): Promise<Exchange | undefined> {
     const watcher = observer()
@@ -91,16 +88,7 @@ export function patchGenAi(
         async function requestWatched(this: ApiClient, request: ApiRequest) {
           const exchange = isActive() && !isSending(request) ? await admit(this, request, false) : undefined
           if (!exchange) return original.call(this, request)
-          const response = await send(exchange, request, () => original.call(this, request))
-          watchJson(
-            response,
-            (json) => {
-              exchange.answer(json)
-              return json
-            },
-            exchange,
-          )
-          return response
+          return watchAnswer(await send({ exchange, request, level }, () => original.call(this, request)), exchange)
         },
     ),
     replaceMethod(
@@ -110,13 +98,13 @@ export function patchGenAi(
         async function requestStreamWatched(this: ApiClient, request: ApiRequest) {
           const exchange = isActive() && !isSending(request) ? await admit(this, request, true) : undefined
           if (!exchange) return original.call(this, request)
-          const events = await send(exchange, request, () => original.call(this, request))
-          return watchEvents(events, exchange, request)
+          const events = await send({ exchange, request, level }, () => original.call(this, request))
+          return watchEvents(events, exchange, request.abortSignal)
         },
     ),
   ]
   const calling = at(apiClient, 'apiCall')
-  if (calling) undos.push(replaceMethod(calling, 'apiCall', watchAttempts))
+  if (calling) undos.push(replaceMethod(calling, 'apiCall', watchAttempts(level)))
   const looping = models && ownerOf(models, 'processAfcStream')
   if (looping && scope === 'copy') undos.push(replaceMethod(looping, 'processAfcStream', keepTenant(observer)))
   return () => {
@@ -129,10 +117,11 @@ function isSending(request: ApiRequest): boolean {
   return sending.getStore()?.request === request
 }
 
-async function send<T>(exchange: Exchange, request: ApiRequest, original: () => Promise<T>): Promise<T> {
+async function send<T>(now: Sending, original: () => Promise<T>): Promise<T> {
+  const { exchange, request } = now
   exchange.attempt()
   try {
-    const result = await sending.run({ exchange, request }, original)
+    const result = await sending.run(now, original)
     exchange.answered({ status: 200 })
     return result
   } catch (error) {
@@ -152,98 +141,23 @@ type ApiCall = (
   ...rest: unknown[]
 ) => Promise<Response>
 
-function watchAttempts(original: ApiCall, isActive: () => boolean): ApiCall {
-  return function apiCall(url, init, retryOptions, timeout, abortSignal, fetchFn, ...rest) {
-    const exchange = isActive() ? sending.getStore()?.exchange : undefined
-    if (!exchange || !retryOptions)
-      return original.call(this, url, init, retryOptions, timeout, abortSignal, fetchFn, ...rest)
-    let count = 0
-    const watched: typeof fetch = async (...args) => {
-      if (count++ > 0) exchange.attempt()
-      const response = await (fetchFn ?? fetch)(...args)
-      if (!response.ok) exchange.attemptFailed({ status: response.status })
-      return response
-    }
-    return original.call(this, url, init, retryOptions, timeout, abortSignal, watched, ...rest)
-  }
-}
-
-function watchJson(response: HttpResponse, take: (json: unknown) => unknown, exchange: Exchange): void {
-  const { json } = response
-  Object.defineProperty(response, 'json', {
-    configurable: true,
-    writable: true,
-    value: () =>
-      json.call(response).then(take, (error: unknown) => {
-        exchange.malformed()
-        exchange.end('failed', error)
-        throw error
-      }),
-  })
-}
-
-/** The generator of a stream, as one that reports its end: a `break` in the caller's loop reaches only `return`. */
-function watchEvents(
-  events: AsyncIterable<HttpResponse>,
-  exchange: Exchange,
-  request: ApiRequest,
-): AsyncIterable<HttpResponse> {
-  const inner = events[Symbol.asyncIterator]()
-  const isAborted = () => request.abortSignal?.aborted === true
-  const take = (result: IteratorResult<HttpResponse>): IteratorResult<HttpResponse> => {
-    if (result.done) exchange.end(isAborted() ? 'aborted' : 'complete')
-    else
-      watchJson(
-        result.value,
-        (json) => {
-          const shown = exchange.chunk(json)
-          return shown === HIDDEN ? json : shown
-        },
-        exchange,
-      )
-    return result
-  }
-  const fail = (error: unknown): never => {
-    exchange.end(isAborted() ? 'aborted' : 'failed', error)
-    throw error
-  }
-  const watched: AsyncIterableIterator<HttpResponse> = {
-    [Symbol.asyncIterator]: () => watched,
-    next: () => inner.next().then(take, fail),
-    return(value?: unknown) {
-      exchange.end(isAborted() ? 'aborted' : 'stopped')
-      return inner.return ? inner.return(value) : Promise.resolve({ value, done: true as const })
-    },
-    throw(error?: unknown) {
-      exchange.end('stopped')
-      return inner.throw ? inner.throw(error) : Promise.reject(error)
-    },
-  }
-  forgotten.register(watched, exchange)
-  return watched
-}
-
-type ProcessAfcStream = (this: unknown, params: unknown) => Promise<AsyncGenerator<unknown>>
-
-/** Every request of the loop is made in the name of whoever asked for the stream, whoever reads it. */
-function keepTenant(observer: () => Observer | undefined) {
-  return (original: ProcessAfcStream, isActive: () => boolean): ProcessAfcStream =>
-    async function processAfcStream(params) {
-      const watcher = isActive() ? observer() : undefined
-      if (!watcher) return original.call(this, params)
-      const captured = watcher.capture()
-      const loop = await original.call(this, params)
-      for (const step of ['next', 'return', 'throw'] as const) {
-        const own = loop[step].bind(loop) as (value?: unknown) => Promise<IteratorResult<unknown>>
-        Object.defineProperty(loop, step, {
-          configurable: true,
-          writable: true,
-          value: (value?: unknown) => watcher.resume(captured, () => own(value)),
-        })
+const watchAttempts =
+  (level: symbol) =>
+  (original: ApiCall, isActive: () => boolean): ApiCall =>
+    function apiCall(url, init, retryOptions, timeout, abortSignal, fetchFn, ...rest) {
+      const now = isActive() ? sending.getStore() : undefined
+      const exchange = now?.level === level ? now.exchange : undefined
+      if (!exchange || !retryOptions)
+        return original.call(this, url, init, retryOptions, timeout, abortSignal, fetchFn, ...rest)
+      let count = 0
+      const watched: typeof fetch = async (...args) => {
+        if (count++ > 0) exchange.attempt()
+        const response = await (fetchFn ?? fetch)(...args)
+        if (!response.ok) exchange.attemptFailed({ status: response.status })
+        return response
       }
-      return loop
+      return original.call(this, url, init, retryOptions, timeout, abortSignal, watched, ...rest)
     }
-}
 
 function describe(client: ApiClient, request: ApiRequest, stream: boolean): ExchangeRequest {
   const base = request.httpOptions?.baseUrl ?? client.getBaseUrl()

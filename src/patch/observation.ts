@@ -2,6 +2,7 @@
 
 import { Readable } from 'node:stream'
 import type { Exchange } from './exchange.ts'
+import { createNotes } from './notes.ts'
 import { tap } from './tap.ts'
 
 export type Body = ReadableStream<Uint8Array>
@@ -27,7 +28,7 @@ export interface Observation {
   served: Response | undefined
 }
 
-export const observations = new WeakMap<object, Observation>()
+export const observations = createNotes<Observation>()
 
 export function newObservation(exchange: Exchange, isStream: boolean, root?: Response): Observation {
   return { exchange, isStream, root, reader: 'nobody', isHandingOver: false, tapped: undefined, served: undefined }

@@ -33,7 +33,7 @@ export function dressRefusal(refusal: MeterError, base: ErrorClass | undefined, 
 }
 
 function subclass(base: ErrorClass, refusal: MeterError, shape: ErrorShape): ErrorClass {
-  const name = refusal instanceof LimitExceededError ? 'LimitExceededError' : 'MissingTenantError'
+  const { name } = refusal
   const Base = base as unknown as new (...args: unknown[]) => Error
   const Dressed = class extends Base {
     /** anthropic 1.x names an error after its class's `_errorName`. */

@@ -66,7 +66,7 @@ function watching(base: object): object {
   const { clone } = methods
   method(overlay, 'clone', function (this: Response) {
     const observation = observations.get(this)
-    if (!observation || observation.reader !== 'nobody') return clone.call(this)
+    if (observation?.reader !== 'nobody') return clone.call(this)
     if (isTapped(observation)) return cloneTapped(this, observation, original)
     const copy = clone.call(this)
     if (!observation.exchange.hasEnded) watch(copy, newObservation(observation.exchange, false))
@@ -77,7 +77,7 @@ function watching(base: object): object {
       configurable: true,
       get(this: Response) {
         const observation = observations.get(this)
-        if (!observation || observation.reader !== 'nobody') return bodyOf.call(this)
+        if (observation?.reader !== 'nobody') return bodyOf.call(this)
         const { exchange, isStream, tapped } = observation
         // Somebody else has read a copy of it already.
         if (exchange.hasEnded && !isStream && !tapped) return bodyOf.call(this)
@@ -102,7 +102,7 @@ function reading(
 ) {
   return async function (this: Response): Promise<never> {
     const observation = observations.get(this)
-    if (!observation || observation.reader !== 'nobody') return read.call(this)
+    if (observation?.reader !== 'nobody') return read.call(this)
     if (isTapped(observation)) return read.call(servedBy(this, observation, original))
     const { exchange } = observation
     observation.reader = 'itself'

@@ -7,7 +7,7 @@ import type { HandedOver } from './stream.ts'
 
 /** Stands between the caller and `response` from now on; a second call for the same Response does nothing. */
 export function observeResponse(response: Response, exchange: Exchange, isStream: boolean): void {
-  if (observations.has(response) || exchange.hasEnded) return
+  if (observations.get(response) || exchange.hasEnded) return
   const { clone } = response
   const observation = newObservation(exchange, isStream)
   try {

@@ -9,6 +9,7 @@
 
 import { MeterError } from '../errors.ts'
 import type { Exchange, Observer, SdkName } from './exchange.ts'
+import { createNotes } from './notes.ts'
 import { dressRefusal, type ErrorClass } from './refusal.ts'
 import { observeResponse } from './response.ts'
 import { describe, resultOf } from './stainless-request.ts'
@@ -87,7 +88,7 @@ export function patchStainlessClient(
   }
 }
 
-const exchanges = new WeakMap<RequestOptions, Exchange>()
+const exchanges = createNotes<Exchange>()
 
 function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, observer: Watching): () => void {
   const undos: (() => void)[] = []

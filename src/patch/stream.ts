@@ -43,8 +43,9 @@ const watching = Object.create(AsyncGeneratorPrototype, {
     if (pass.isWatched === undefined) pass.isWatched = pass.handed.claim()
     // A second pass over a consumed stream throws in the SDK: it says nothing of the exchange.
     if (!pass.isWatched) return pass.inner.next()
-    const go = () => nextOf(pass)
-    pass.last = pass.waiting++ > 0 ? pass.last!.then(go, go) : nextOf(pass)
+    if (!pass.handed.exchange.isHiding) return watched(pass)
+    const go = () => nextShown(pass)
+    pass.last = pass.waiting++ > 0 ? pass.last!.then(go, go) : go()
     return pass.last
   }),
   return: method('return', function (this: object, value: unknown) {
@@ -67,34 +68,47 @@ function method(name: string, value: (this: object, argument: unknown) => Promis
   return { value, writable: true, configurable: true }
 }
 
-function nextOf(pass: Pass): Promise<Result> {
-  const { inner, handed } = pass
-  return handed
-    .duringFirstStep(() => inner.next())
-    .then(
-      (result) => shown(pass, result),
-      (error: unknown) => failed(pass, error),
-    )
+function next({ inner, handed }: Pass): Promise<Result> {
+  return handed.duringFirstStep(() => inner.next())
 }
 
-function shown(pass: Pass, result: Result): Result | Promise<Result> {
-  const { exchange } = pass.handed
-  if (result.done) {
-    pass.waiting--
-    // An abort in mid-stream ends the SDK's iterator quietly, without a throw.
-    exchange.end(pass.isAborted() ? 'aborted' : 'complete')
-    return result
-  }
-  const value = exchange.chunk(result.value)
-  if (value === HIDDEN) return nextOf(pass)
-  pass.waiting--
-  if (value !== result.value) result.value = value
-  return result
+/** The generator's own promise, which we read first: whoever waits for it waits no longer than without us. */
+function watched(pass: Pass): Promise<Result> {
+  const step = next(pass)
+  step.then(
+    (result) => {
+      if (result.done) ended(pass)
+      else result.value = pass.handed.exchange.chunk(result.value)
+    },
+    (error: unknown) => failed(pass, error),
+  )
+  return step
 }
 
-function failed(pass: Pass, error: unknown): never {
-  pass.waiting--
+/** The next result that the caller shall see. */
+function nextShown(pass: Pass): Promise<Result> {
+  return next(pass).then(
+    (result) => {
+      const value = result.done ? ended(pass) : pass.handed.exchange.chunk(result.value)
+      if (value === HIDDEN) return nextShown(pass)
+      pass.waiting--
+      if (!result.done) result.value = value
+      return result
+    },
+    (error: unknown) => {
+      pass.waiting--
+      failed(pass, error)
+      throw error
+    },
+  )
+}
+
+function ended({ handed, isAborted }: Pass): void {
+  // An abort in mid-stream ends the SDK's iterator quietly, without a throw.
+  handed.exchange.end(isAborted() ? 'aborted' : 'complete')
+}
+
+function failed({ handed }: Pass, error: unknown): void {
   // The SDK itself aborts what has failed, so that its controller says nothing of the cause.
-  pass.handed.exchange.end(endOf(error), error)
-  throw error
+  handed.exchange.end(endOf(error), error)
 }

@@ -1,12 +1,12 @@
 // The price book: the compiled data, asked for a cost. See docs/prices.md.
 
 import type { CostLine } from '../event.ts'
-import { formatUsd, type PicoUsd } from '../money.ts'
+import { formatSmallUsd, formatUsd, type PicoUsd } from '../money.ts'
 import type { Usage } from '../usage.ts'
 import type { BookData } from './book-data.ts'
 import { createLookup } from './lookup.ts'
 import type { Cost, PriceBook } from './price.ts'
-import { exactProduct, formatSmallUsd, smallProduct } from './product.ts'
+import { exactProduct, smallProduct } from './product.ts'
 import { type Band, createTariffs, type Tariff } from './tariff.ts'
 
 let loading: Promise<PriceBook> | undefined

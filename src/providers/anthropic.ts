@@ -87,6 +87,8 @@ function withoutNulls(start: Json | undefined, running: Json): Json {
   return merged
 }
 
+const SWITCHES = new Set(['max_tokens', 'temperature', 'top_p', 'top_k', 'service_tier', 'speed', 'inference_geo'])
+
 export const anthropic: Provider = {
   name: 'anthropic',
   sdk: 'anthropic',
@@ -96,11 +98,7 @@ export const anthropic: Provider = {
       endpoint: 'messages',
       path: /(?:^|\/)v1\/messages$/,
       request(body, _path, stream) {
-        const metadata = switches(
-          body,
-          ['max_tokens', 'temperature', 'top_p', 'top_k', 'service_tier', 'speed', 'inference_geo'],
-          ['messages', 'tools'],
-        )
+        const metadata = switches(body, SWITCHES, ['messages', 'tools'])
         const cap = capOf(body['max_tokens'])
         return {
           model: textOf(body['model']) ?? 'unknown',

@@ -72,9 +72,11 @@ function takePart(part: unknown, generated: string[]): void {
     generated.push(...texts(part['functionCall'], part['executableCode']))
 }
 
+const SWITCHES = new Set(['temperature', 'topP', 'topK', 'candidateCount', 'maxOutputTokens', 'seed'])
+
 function facts(body: Json, path: string, stream: boolean): RequestFacts {
   const config = isObject(body['generationConfig']) ? body['generationConfig'] : {}
-  const metadata = switches(config, ['temperature', 'topP', 'topK', 'candidateCount', 'maxOutputTokens', 'seed'], [])
+  const metadata = switches(config, SWITCHES, [])
   const cap = capOf(config['maxOutputTokens'], config['candidateCount'])
   return {
     model: modelOf(path),

@@ -16,7 +16,7 @@ export interface Found {
 
 /** Finds routes. `hosts` says what an application's own hosts are: a gateway, a proxy, an emulator. */
 export function createRouting(hosts: Readonly<Record<string, string>> = {}) {
-  const found = new Map<string, Found | null>()
+  const found = new Map<string, Map<string, Map<string, Found | null>>>()
 
   /** A host that is named without a port is meant on every port. */
   function named(host: string): string | undefined {
@@ -25,8 +25,7 @@ export function createRouting(hosts: Readonly<Record<string, string>> = {}) {
     return Object.hasOwn(hosts, hostname) ? hosts[hostname] : undefined
   }
 
-  function find(sdk: Provider['sdk'], method: string, host: string, path: string): Found | null {
-    if (method !== 'post') return null
+  function find(sdk: Provider['sdk'], host: string, path: string): Found | null {
     const name = named(host) ?? PROVIDERS.find((known) => known.hosts.test(host))?.name ?? host
     // A host that is not known speaks the wire of the SDK that dials it.
     const wire =
@@ -38,13 +37,24 @@ export function createRouting(hosts: Readonly<Record<string, string>> = {}) {
 
   /** The route of a request, or `null` when it is not billable. Remembered: the same few come again and again. */
   return (sdk: Provider['sdk'], method: string, host: string, path: string): Found | null => {
-    const key = `${sdk} ${method} ${host} ${path}`
-    let route = found.get(key)
+    if (method !== 'post') return null
+    const paths = remembered(remembered(found, sdk), host)
+    let route = paths.get(path)
     if (route === undefined) {
-      route = find(sdk, method, host, path)
-      if (found.size >= 1000) found.clear()
-      found.set(key, route)
+      route = find(sdk, host, path)
+      if (paths.size >= 1000) paths.clear()
+      paths.set(path, route)
     }
     return route
   }
+}
+
+/** One map in another rather than one key of many words, which would be put together and hashed for each call. */
+function remembered<Inner>(map: Map<string, Map<string, Inner>>, key: string): Map<string, Inner> {
+  let inner = map.get(key)
+  if (!inner) {
+    if (map.size >= 1000) map.clear()
+    map.set(key, (inner = new Map()))
+  }
+  return inner
 }

@@ -9,7 +9,7 @@ import { texts } from './prompt.ts'
 import type { Json, Provider, Route } from './provider.ts'
 import { switches } from './switches.ts'
 
-const SWITCHES = [
+const SWITCHES = new Set([
   'temperature',
   'top_p',
   'n',
@@ -25,7 +25,7 @@ const SWITCHES = [
   'dimensions',
   'reasoning_effort',
   'service_tier',
-] as const
+])
 
 function facts(body: Json, stream: boolean, maxOutputTokens: number | undefined, lists: readonly string[]) {
   const metadata = switches(body, SWITCHES, lists)

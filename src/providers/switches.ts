@@ -7,13 +7,13 @@ import type { Json } from './provider.ts'
 /** Numbers, booleans and the short words of known switches: never a text of the caller's. */
 export function switches(
   body: Json,
-  names: readonly string[],
+  names: ReadonlySet<string>,
   lists: readonly string[],
 ): Record<string, TagValue> | undefined {
   let found: Record<string, TagValue> | undefined
-  for (const name of names) {
+  for (const name in body) {
+    if (!names.has(name)) continue
     const value = body[name]
-    if (value === undefined || value === null) continue
     if (Number.isFinite(value) || typeof value === 'boolean' || codeOf(value) !== undefined)
       (found ??= {})[name] = value as TagValue
   }

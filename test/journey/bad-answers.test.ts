@@ -25,14 +25,18 @@ interface Fault {
 }
 
 const good: Said = { usageSource: 'reported', sentences: 0 }
-const malformed: Said = { usageSource: 'absent', usageFlags: ['malformed'], error: /./, sentences: 1 }
+const malformed: Said = { usageSource: 'absent', usageFlags: ['malformed'], error: 'malformed', sentences: 1 }
+const empty: Said = { usageSource: 'absent', usageFlags: /^(empty|malformed)$/, error: /^$|malformed/, sentences: 1 }
 const wrong = (flags: RegExp): Said => ({ usageSource: 'partial', usageFlags: flags, sentences: 1 })
 const broken: Said = { usageSource: 'partial', error: 'interrupted', sentences: 0 }
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   'nothing wrong': { reply: {}, whole: good, streamed: good },
   'a line of a stream that is no JSON': {
-    reply: { malformedLine: 'data: {"oops' },
+    // Anthropic's SDK passes over events of no name.
+    reply: (provider) => ({
+      malformedLine: `${provider === 'anthropic' ? 'event: content_block_delta\n' : ''}data: {"oops`,
+    }),
     streamed: { usageSource: 'partial', usageFlags: ['malformed'], error: 'interrupted', sentences: 1 },
   },
   'a stream that breaks off': { reply: { cutAfterEvents: 3 }, streamed: broken },
@@ -44,9 +48,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'text that is called JSON': { reply: { body: 'oops', contentType: 'application/json' }, whole: malformed },
   'a list in place of an object': {
     reply: { body: '[]', contentType: 'application/json' },
-    whole: { usageSource: 'absent', usageFlags: ['malformed'], sentences: 1 },
+    whole: malformed,
   },
-  'a page with status 200': { reply: { body: PAGE }, whole: { ...malformed, error: /^$|interrupted/ } },
+  'a page with status 200': { reply: { body: PAGE }, whole: malformed },
   'a page with status 502': {
     reply: { body: PAGE, status: 502 },
     whole: { usageSource: 'absent', error: 'http_502', sentences: 0 },
@@ -75,15 +79,15 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'an empty body': {
     reply: { body: '', contentType: 'application/json' },
-    whole: { usageSource: 'absent', usageFlags: /^(empty|malformed)$/, error: /^$|interrupted/, sentences: 1 },
+    whole: empty,
   },
   'no content, with status 204': {
     reply: { body: '', status: 204, contentType: 'application/json' },
-    whole: { usageSource: 'absent', usageFlags: /^(empty|malformed)$/, error: /^$|interrupted/, sentences: 1 },
+    whole: empty,
   },
   'a stream of nothing': {
     reply: { body: '', contentType: 'text/event-stream' },
-    streamed: { usageSource: 'absent', usageFlags: ['empty'], error: /^$|interrupted/, sentences: 1 },
+    streamed: empty,
   },
   'JSON that is called text': { reply: { contentType: 'text/plain' }, whole: good },
   'an error inside a stream': {
@@ -133,6 +137,9 @@ async function outcome(copy: SdkCopy, mode: Mode, target: Target): Promise<unkno
   return seen
 }
 
+/** What differs from run to run. */
+const CHANCE = /(\\*)"(localPort|remotePort|port|bytes\w+|date)\1":(?:\d+|\1"[^"\\]*\1")/g
+
 /** The same twice, so that a second sentence about the same fault would show. */
 const TIMES = 2
 
@@ -143,11 +150,8 @@ async function run(emulator: Emulator, copy: SdkCopy, mode: Mode, reply: Reply):
     emulator.reply(reply)
     seen.push(...(await outcome(copy, mode, { baseURL })))
   }
-  return JSON.parse(
-    JSON.stringify(seen)
-      .replaceAll(new URL(baseURL).port, 'port')
-      .replace(/"(localPort|bytes\w+)":\d+/g, '"$1":0'),
-  ) as unknown[]
+  const text = JSON.stringify(seen).replace(CHANCE, '$1"$2$1":0')
+  return JSON.parse(text.replaceAll(new URL(baseURL).port, '0')) as unknown[]
 }
 
 const NOON = () => new Date('2026-11-18T12:00:00Z')
@@ -232,7 +236,7 @@ describe.each(SDK_COPIES.filter(({ name }) => /6\.49|1\.12|2\.32/.test(name)).ma
       const take = (chunk: unknown) => void (text += JSON.stringify(chunk, short))
       if (mode === 'whole') take(await copy.call({ baseURL }))
       else await copy.stream({ baseURL }, take)
-      expect(text).toContain('Deep.')
+      expect(text).toContain('Deep')
       await meter.flush()
       expect(sink.events).toMatchObject([{ usageSource: 'reported' }])
       expect(sink.events[0]).not.toHaveProperty('usageFlags')

@@ -228,7 +228,7 @@ shape('messages.stream(), aborted', { source: 'partial', error: 'aborted' }, asy
   await fails(() => stream.done())
   see(stream.aborted)
 })
-shape('messages.stream(), early break', { source: 'partial' }, async ({ client, see, reply }) => {
+shape('messages.stream(), early break', { source: 'partial', error: 'aborted' }, async ({ client, see, reply }) => {
   reply({ text, stallAfterEvents: 8 })
   see(await some(client.messages.stream(ask), 4))
 })
@@ -479,10 +479,11 @@ shape('a fetch of the caller', { events: 2 }, async ({ newClient, see }) => {
   await each(await client.messages.create(askStream), see)
 })
 shape('a middleware of the caller', { events: 2 }, async ({ newClient, see }) => {
-  const middleware = async (request, next) => {
-    see([request.method, await request.clone().json()], 'request')
+  const middleware = async (request, next, { options, parse }) => {
+    see([request.method, JSON.parse(request.body)], 'request')
     const response = await next(request)
     see(response.status)
+    if (!options.stream) see(await parse(response), 'parsed')
     return response
   }
   const client = newClient({ middleware: [middleware] })

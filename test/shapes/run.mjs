@@ -128,5 +128,6 @@ for (const [title, check] of patching(context)) {
   add(title, wrong ? 'failed' : 'ok', wrong)
 }
 
+if (only) for (const s of present) process.stderr.write(plain.get(s).lines.slice(0, 40).join('\n') + '\n')
 const result = { sdk: name, package: kind.package, version, format, node: process.versions.node, rows }
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit())

@@ -49,6 +49,7 @@ export async function play({ name, expected, run }, scene) {
     ...(expected.refuses && { rejectStreamOptions: expected.refuses }),
   })
   const lines = []
+  let thrown
   /** In a host that refuses a request, the ids of those that follow are one higher. */
   const anonymous = (line) => (expected.refuses ? line.replace(/0{6}\d\d/g, 'SERIAL') : line)
   const errors = []
@@ -95,7 +96,10 @@ export async function play({ name, expected, run }, scene) {
     })
     await Promise.race([
       as(async () => {
-        await run(cast).catch((error) => failed(error, 'thrown'))
+        await run(cast).catch((error) => {
+          thrown = error
+          failed(error, 'thrown')
+        })
       }, emulator),
       stuck,
     ])
@@ -106,7 +110,7 @@ export async function play({ name, expected, run }, scene) {
         stuck,
       ])
     const events = (await scene.ends?.(emulator)) ?? []
-    return { name, lines, errors, wire: wireOf(emulator), events, bill: emulator.bill() }
+    return { name, thrown, lines, errors, wire: wireOf(emulator), events, bill: emulator.bill() }
   } finally {
     clearTimeout(timer)
     process.off('unhandledRejection', unhandled)

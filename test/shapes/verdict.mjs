@@ -5,6 +5,7 @@ import { firstDifference, snapshot } from './snapshot.mjs'
 /** @returns {string | undefined} the first thing that is not as it should be */
 export function judge(expected, plain, metered, { heldUsd, openCalls } = {}) {
   return (
+    (plain.thrown ? `the unpatched run threw ${plain.thrown.stack}` : undefined) ??
     difference(expected, plain, metered) ??
     audit(expected, metered) ??
     (heldUsd === undefined || heldUsd === '0' ? undefined : `$${heldUsd} is still held`) ??

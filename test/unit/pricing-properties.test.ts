@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { formatUsd, parseUsd } from '../../src/money.ts'
+import { formatSmallUsd, formatUsd, parseUsd } from '../../src/money.ts'
 import type { PriceBook } from '../../src/pricing/price.ts'
 import { loadPriceBook } from '../../src/pricing/price-book.ts'
-import { exactProduct, formatSmallUsd } from '../../src/pricing/product.ts'
+import { exactProduct } from '../../src/pricing/product.ts'
 import { BUCKETS, type Bucket, tokenTotals, type Usage } from '../../src/usage.ts'
 
 let book: PriceBook
@@ -122,12 +122,20 @@ describe('in the first band', () => {
 })
 
 describe('arithmetic', () => {
-  it('writes a sum as formatUsd does', () => {
+  it('writes a sum with the digits of a long division, small or large', () => {
+    const divided = (pico: bigint) =>
+      `${pico / 10n ** 12n}.${String(pico % 10n ** 12n).padStart(12, '0')}`.replace(/\.?0+$/, '')
     const edges = [0, 1, 999, 1000, 999_999, 1_000_000, 999_999_999_999, 1e12, 1e12 + 1, Number.MAX_SAFE_INTEGER]
-    for (const pico of edges) expect(formatSmallUsd(pico)).toBe(formatUsd(BigInt(pico)))
+    for (const pico of edges) expect(formatSmallUsd(pico)).toBe(divided(BigInt(pico)))
     fc.assert(
       fc.property(fc.oneof(fc.nat(2_000_000), fc.maxSafeNat()), (pico) => {
-        expect(formatSmallUsd(pico)).toBe(formatUsd(BigInt(pico)))
+        expect(formatSmallUsd(pico)).toBe(divided(BigInt(pico)))
+      }),
+    )
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 2n ** 80n }), (pico) => {
+        expect(formatUsd(pico)).toBe(divided(pico))
+        if (pico > 0n) expect(formatUsd(-pico)).toBe(`-${divided(pico)}`)
       }),
     )
   })
