@@ -1,17 +1,31 @@
 // The meters that the benchmarks hold beside the plain SDK: any fault of theirs ends the run.
 
 import { Meter, type MeterOptions } from 'tallygate'
-
-type Sink = NonNullable<MeterOptions['sinks']>[number]
+import type { Sink } from 'tallygate/sinks'
+import type { Opened, Sdk } from './sdks.ts'
 
 /** Takes events and forgets them: what is left is the cost of the call itself. */
 export const discard: Sink = { name: 'discard', send: async () => ({ outcome: 'delivered' }) }
 
-export function meterOf(options: MeterOptions): Meter {
-  return new Meter({ onProblem: fail, raiseOnError: true, ...options })
+export function meterOf(options: MeterOptions = { sinks: [discard] }): Meter {
+  return new Meter({ onProblem: fail, ...options })
 }
 
-function fail(problem: { readonly message: string }): never {
+function fail(problem: { readonly message: string }): void {
   console.error(problem.message)
   process.exit(1)
+}
+
+/** A meter on this SDK, and a limit that no call reaches. */
+export async function limited(sdk: Sdk, { module }: Opened, options?: MeterOptions): Promise<Meter> {
+  const meter = metered(sdk, { module }, options)
+  await meter.setLimit('acme', { usd: 1_000_000 })
+  return meter
+}
+
+export function metered({ sdk }: Sdk, { module }: Pick<Opened, 'module'>, options?: MeterOptions): Meter {
+  const meter = meterOf(options)
+  const { status } = meter.patch(sdk, { modules: [module] })
+  if (status !== 'patched') throw new Error(`The copy of ${sdk} is ${status}.`)
+  return meter
 }

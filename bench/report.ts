@@ -15,11 +15,7 @@ export function report(table: Table): void {
   else console.table(table.rows.map((row) => Object.fromEntries(table.columns.map((name, at) => [name, row[at]]))))
 }
 
-export function us(value: number, digits = 1): string {
-  return `${value.toFixed(digits)} µs`
-}
-
 export function plus(value: number, digits = 1): string {
   const text = value.toFixed(digits)
-  return value < 0 || text.startsWith('-') ? text : `+${text}`
+  return text.startsWith('-') ? text : `+${text}`
 }

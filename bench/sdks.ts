@@ -1,7 +1,7 @@
 // The SDKs as the benchmarks use them: one plain call each, and for openai a stream.
 
 import type { SdkName } from '../src/patch/exchange.ts'
-import { copyOf, packageOf } from './copies.ts'
+import { type App, load, versionOf } from './copies.ts'
 
 /** Where a client sends its requests: a server, or a function that answers in its place. */
 export interface Target {
@@ -12,71 +12,76 @@ export interface Target {
 export interface Opened {
   /** The module, to be patched. */
   readonly module: unknown
-  /** One call, read to its end; gives the tokens that the answer reports. */
-  call(): Promise<number | undefined>
+  /** One call, read to its end. */
+  call(): Promise<unknown>
 }
 
 export interface Sdk {
   readonly sdk: SdkName
   readonly title: string
-  /** A copy of the SDK of its own, and a client of it. */
-  open(copy: string, target: Target): Promise<Opened>
+  open(target: Target): Promise<Opened>
 }
 
-const MESSAGES = [
-  { role: 'system' as const, content: 'You are an oceanographer. Answer in short sentences.' },
-  { role: 'user' as const, content: 'How deep is the sea, on average and at its deepest?' },
-]
-export const CHAT_REQUEST = { model: 'gpt-4o', messages: MESSAGES, max_tokens: 200, temperature: 0.2 }
+const SYSTEM = 'You are an oceanographer. Answer in short sentences.'
+const QUESTION = 'How deep is the sea, on average and at its deepest?'
+const CHAT = {
+  model: 'gpt-4o',
+  messages: [
+    { role: 'system' as const, content: SYSTEM },
+    { role: 'user' as const, content: QUESTION },
+  ],
+  max_tokens: 200,
+  temperature: 0.2,
+}
 
-export type OpenAIModule = typeof import('openai')
+async function openaiClient(app: App, target: Target) {
+  const module = await load<typeof import('openai')>(app, 'openai')
+  return { module, client: new module.OpenAI({ apiKey: 'any', ...target }) }
+}
 
-export function openai(app: '.' | 'next'): Sdk {
+export function openai(app: App): Sdk {
   return {
     sdk: 'openai',
-    title: `openai ${packageOf(app, 'openai').version}`,
-    async open(copy, target) {
-      const module = await copyOf<OpenAIModule>(app, 'openai', copy)
-      const client = new module.OpenAI({ apiKey: 'any', ...target })
-      return {
-        module,
-        call: async () => (await client.chat.completions.create(CHAT_REQUEST)).usage?.total_tokens,
-      }
+    title: `openai ${versionOf(app, 'openai')}`,
+    async open(target) {
+      const { module, client } = await openaiClient(app, target)
+      return { module, call: () => client.chat.completions.create(CHAT) }
     },
   }
 }
 
+/** A streamed call; `asksForUsage` is the caller's own `include_usage`. */
+export async function openaiStream(app: App, target: Target, asksForUsage: boolean) {
+  const { module, client } = await openaiClient(app, target)
+  const request = { ...CHAT, stream: true as const, ...(asksForUsage && { stream_options: { include_usage: true } }) }
+  return { module, call: () => client.chat.completions.create(request) }
+}
+
 export const anthropic: Sdk = {
   sdk: 'anthropic',
-  title: `@anthropic-ai/sdk ${packageOf('.', '@anthropic-ai/sdk').version}`,
-  async open(copy, target) {
-    const module = await copyOf<typeof import('@anthropic-ai/sdk')>('.', '@anthropic-ai/sdk', copy)
+  title: `@anthropic-ai/sdk ${versionOf('.', '@anthropic-ai/sdk')}`,
+  async open(target) {
+    const module = await load<typeof import('@anthropic-ai/sdk')>('.', '@anthropic-ai/sdk')
     const client = new module.Anthropic({ apiKey: 'any', ...target })
-    const [system, user] = MESSAGES
-    const request = {
-      model: 'claude-sonnet-5',
-      max_tokens: 200,
-      system: system!.content,
-      messages: [{ role: 'user' as const, content: user!.content }],
-    }
-    return { module, call: async () => (await client.messages.create(request)).usage.output_tokens }
+    const messages = [{ role: 'user' as const, content: QUESTION }]
+    const request = { model: 'claude-sonnet-5', max_tokens: 200, system: SYSTEM, messages }
+    return { module, call: () => client.messages.create(request) }
   },
 }
 
 export const genai: Sdk = {
   sdk: 'google',
-  title: `@google/genai ${packageOf('.', '@google/genai').version}`,
-  async open(copy, { baseURL }) {
-    const module = await copyOf<typeof import('@google/genai')>('.', '@google/genai', copy)
+  title: `@google/genai ${versionOf('.', '@google/genai')}`,
+  async open({ baseURL, fetch: stub }) {
+    const module = await load<typeof import('@google/genai')>('.', '@google/genai')
+    // It takes no `fetch` of its own.
+    if (stub) globalThis.fetch = stub
     const client = new module.GoogleGenAI({ apiKey: 'any', ...(baseURL && { httpOptions: { baseUrl: baseURL } }) })
     const request = {
       model: 'gemini-2.5-flash',
-      contents: MESSAGES[1]!.content,
-      config: { maxOutputTokens: 200, temperature: 0.2 },
+      contents: QUESTION,
+      config: { systemInstruction: SYSTEM, maxOutputTokens: 200, temperature: 0.2 },
     }
-    return {
-      module,
-      call: async () => (await client.models.generateContent(request)).usageMetadata?.totalTokenCount,
-    }
+    return { module, call: () => client.models.generateContent(request) }
   },
 }

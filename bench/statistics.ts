@@ -1,4 +1,4 @@
-// The few statistics that the benchmarks need: quantiles, and the difference of two series taken in turns.
+// The few statistics that the benchmarks need.
 
 export function quantile(values: readonly number[] | Float64Array, share: number): number {
   const sorted = Float64Array.from(values).sort()
@@ -13,11 +13,7 @@ export function median(values: readonly number[] | Float64Array): number {
   return quantile(values, 0.5)
 }
 
-/** The middle of the differences of two series, pair by pair, and the half width of its 95 % interval. */
-export function added(series: readonly number[], baseline: readonly number[]): { middle: number; within: number } {
-  const differences = series.map((value, at) => value - baseline[at]!)
-  const middle = median(differences)
-  // Of the median: 1.57 interquartile ranges over the root of the count (McGill's notch).
-  const within = (1.57 * (quantile(differences, 0.75) - quantile(differences, 0.25))) / Math.sqrt(differences.length)
-  return { middle, within }
+/** Half the width of the 95 % interval of a median: 1.57 interquartile ranges over the root of the count (McGill's notch). */
+export function uncertainty(values: readonly number[]): number {
+  return (1.57 * (quantile(values, 0.75) - quantile(values, 0.25))) / Math.sqrt(values.length)
 }

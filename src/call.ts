@@ -6,7 +6,17 @@ import type { Attempt, LLMEvent } from './event.ts'
 import type { Account } from './limits/limit-store.ts'
 import type { Hold, Limiter } from './limits/limiter.ts'
 import { fillUsage } from './missing-usage.ts'
-import { attemptOf, errorCode, errorName, flagsOf, isRefusal, STREAM_ENDS, sourceOf, statusOf } from './outcome.ts'
+import {
+  attemptOf,
+  doubtsOf,
+  errorCode,
+  errorName,
+  flagsOf,
+  isRefusal,
+  STREAM_ENDS,
+  sourceOf,
+  statusOf,
+} from './outcome.ts'
 import { type AttemptResult, type Exchange, type ExchangeEnd, type ExchangeRequest, HIDDEN } from './patch/exchange.ts'
 import type { PriceBook } from './pricing/price.ts'
 import type { ProblemReporter } from './problems.ts'
@@ -330,24 +340,11 @@ export class Call implements Exchange {
     const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
     if (usage && !cost) unpriced(provider, facts.model)
     if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
-    this.#doubt(call)
+    for (const doubt of doubtsOf(call)) this.#strange(doubt, undefined)
     if (this.#hold) limiter.settle(this.#hold, cost?.pico ?? 0n, call.at)
     // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
     else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, call.at)
     record(event)
-  }
-
-  /** One sentence for each kind of fault in a provider's numbers. */
-  #doubt({ provider, flags, reading }: FinishedCall): void {
-    if (flags?.includes('empty'))
-      this.#strange(`${provider} gave an answer without content: what it used is not known.`, undefined)
-    if (flags?.includes('missing:usage'))
-      this.#strange(`${provider} gave an answer without usage: what it used is estimated.`, undefined)
-    if (reading.flags && reading.flags.length > 0)
-      this.#strange(
-        `${provider} reported usage that cannot be right (${reading.flags.join(', ')}): it is billed at the dearest reading.`,
-        undefined,
-      )
   }
 
   #strange(message: string, cause: unknown): void {

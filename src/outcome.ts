@@ -4,6 +4,7 @@ import type { Attempt } from './event.ts'
 import type { AttemptResult, ExchangeEnd } from './patch/exchange.ts'
 import { codeOf } from './providers/counts.ts'
 import type { Reading } from './providers/provider.ts'
+import type { FinishedCall } from './record.ts'
 import type { UsageSource } from './usage.ts'
 
 /** How a stream ended that was not read to its end. */
@@ -71,4 +72,16 @@ export function flagsOf(seen: Seen, isUsageOptional: boolean): readonly string[]
   if (!hasContent) return ['empty']
   const isMissing = !isUsageOptional && !reading.isPending && reading.error === undefined
   return isMissing ? ['missing:usage'] : undefined
+}
+
+/** One sentence for each kind of fault in what a provider said it used. */
+export function doubtsOf({ provider, flags = [], reading }: FinishedCall): readonly string[] {
+  const doubts: string[] = []
+  if (flags.includes('empty')) doubts.push(`${provider} gave an answer without content: what it used is not known.`)
+  if (flags.includes('missing:usage'))
+    doubts.push(`${provider} gave an answer without usage: what it used is estimated.`)
+  const wrong = reading.flags?.join(', ')
+  if (wrong)
+    doubts.push(`${provider} reported usage that cannot be right (${wrong}): it is billed at the dearest reading.`)
+  return doubts
 }

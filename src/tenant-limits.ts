@@ -4,7 +4,7 @@ import type { LimitWindow } from './errors.ts'
 import type { LLMEvent } from './event.ts'
 import { httpLimitStore } from './limits/http-store.ts'
 import { checkWindow, type Limit, type LimitState, ruleOf, stateOf } from './limits/limit.ts'
-import type { LimitStore } from './limits/limit-store.ts'
+import type { LimitRule, LimitStore } from './limits/limit-store.ts'
 import { createLimiter, type Limiter } from './limits/limiter.ts'
 import { memoryLimitStore } from './limits/memory-store.ts'
 import { createUnsynced } from './limits/unsynced.ts'
@@ -37,6 +37,7 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
   const unsynced = createUnsynced()
   /** Limits set in this run: what an earlier one left must not replace them. */
   const changed = new Set<string>()
+  let writing: Promise<void> = Promise.resolve()
   const backend = backendOf(options)
   const store = options.limitStore ?? (backend === undefined ? memoryLimitStore({ spentSince }) : overHttp(backend))
   const limiter = createLimiter({
@@ -102,27 +103,40 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
   }
 
   /** What the ledger knows, and what of our own spend it does not know yet, in nano-dollars. */
-  async function spentSince(tenantId: string, since: number): Promise<bigint> {
+  function spentSince(tenantId: string, since: number): bigint | Promise<bigint> {
     const beyondAnswer = unsynced.beyondAnswer(tenantId)
-    try {
-      const known = (await ledger?.spent(tenantId, since)) ?? 0n
-      return nanoCeil(known + beyondAnswer(since))
-    } catch (cause) {
-      problems.report(
-        {
-          kind: 'ledger',
-          message: 'The spend of earlier runs could not be read from the ledger; limits count from now.',
-          cause,
-        },
-        'ledger:spent',
-      )
-      return nanoCeil(beyondAnswer(since))
-    }
+    if (!ledger) return nanoCeil(beyondAnswer(since))
+    return ledger.spent(tenantId, since).then(
+      (known) => nanoCeil(known + beyondAnswer(since)),
+      (cause: unknown) => {
+        problems.report(
+          {
+            kind: 'ledger',
+            message: 'The spend of earlier runs could not be read from the ledger; limits count from now.',
+            cause,
+          },
+          'ledger:spent',
+        )
+        return nanoCeil(beyondAnswer(since))
+      },
+    )
   }
 
-  function change(tenantId: string, window: LimitWindow, make: () => Promise<void>): Promise<void> {
+  function change(
+    { tenantId, window }: Pick<LimitRule, 'tenantId' | 'window'>,
+    inStore: () => void | Promise<void>,
+    inLedger: (to: Ledger) => Promise<void>,
+  ): Promise<void> {
     changed.add(`${window} ${tenantId}`)
-    const work = make().catch((cause: unknown) =>
+    const before = writing
+    const made = (async () => {
+      await inStore()
+      // One after the other, or a ledger could keep the first of two changes.
+      await before
+      if (ledger) await inLedger(ledger)
+    })()
+    writing = made.catch(() => undefined)
+    const work = made.catch((cause: unknown) =>
       problems.report({
         kind: 'limit',
         message: `A limit of tenant ${JSON.stringify(tenantId)} could not be stored.`,
@@ -155,22 +169,23 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
     set(tenantId, limit) {
       const rule = ruleOf(tenantId, limit)
       const { window, limitNanoUsd, mode } = rule
-      return change(tenantId, window, async () => {
+      const inStore = () => {
         const stored = store.setLimit(rule)
         limiter.giveBack(tenantId)
-        await stored
-        await ledger?.putLimit({ tenantId, window, limit: picoFromNano(limitNanoUsd), mode })
-      })
+        return stored
+      }
+      return change(rule, inStore, (to) => to.putLimit({ tenantId, window, limit: picoFromNano(limitNanoUsd), mode }))
     },
-    remove(tenantId, per) {
+    remove(tenantId, window) {
       checkTenantId(tenantId)
-      checkWindow(per)
-      return change(tenantId, per, async () => {
-        const forgotten = limiter.forget(tenantId, per)
-        if (forgotten) await forgotten
-        await store.removeLimit(tenantId, per)
-        await ledger?.removeLimit(tenantId, per)
-      })
+      checkWindow(window)
+      const inStore = () => {
+        const forgotten = limiter.forget(tenantId, window)
+        return forgotten
+          ? forgotten.then(() => store.removeLimit(tenantId, window))
+          : store.removeLimit(tenantId, window)
+      }
+      return change({ tenantId, window }, inStore, (from) => from.removeLimit(tenantId, window))
     },
     async states(tenantId) {
       const now = Date.now()

@@ -44,7 +44,7 @@ export interface Limiter {
   heldFor(account: Account): PicoUsd
   readonly heldTotal: PicoUsd
   /** Gives up the pockets of a limit that is no more. */
-  forget(tenantId: string, window: Account['window']): MaybePromise<unknown>
+  forget(tenantId: string, window: Account['window']): Promise<unknown> | undefined
   /** Gives up every pocket: what is free in them is the other processes' again. */
   close(): Promise<void>
 }

@@ -40,7 +40,8 @@ export function memoryLimitStore({ spentSince = () => 0n }: MemoryStoreOptions =
     if (current?.every(({ from, until }) => at >= from && at < until)) return current
     const opened = [...rules.values()].map((rule) => accountOf(tenant, rule, at))
     // The rules may have changed while it was asked what was spent: they are looked at again.
-    if (opened.some((one) => one instanceof Promise)) return Promise.all(opened).then(() => accountsOf(tenant, at))
+    const waiting = opened.filter((one) => one instanceof Promise)
+    if (waiting.length > 0) return Promise.all(waiting).then(() => accountsOf(tenant, at))
     tenant.current = opened as LiveAccount[]
     return tenant.current
   }

@@ -105,8 +105,8 @@ export function patchGenAi(
   ]
   const calling = at(apiClient, 'apiCall')
   if (calling) undos.push(replaceMethod(calling, 'apiCall', watchAttempts(level)))
-  const looping = models && ownerOf(models, 'processAfcStream')
-  if (looping && scope === 'copy') undos.push(replaceMethod(looping, 'processAfcStream', keepTenant(observer)))
+  const looping = models && ownerOf(models, 'processAfcStream') && at(models, 'processAfcStream')
+  if (looping) undos.push(replaceMethod(looping, 'processAfcStream', keepTenant(observer)))
   return () => {
     for (const undo of undos.reverse()) undo()
   }

@@ -4,7 +4,7 @@ import type { Bucket, Usage } from '../usage.ts'
 import type { Json, Reading } from './provider.ts'
 
 /** No model takes or gives this many tokens in one call: a number above it is a fault of the wire. */
-const ABSURD = 1e10
+const ABSURD = 1e9
 
 /** No model, id or tier of any provider is longer; an event must not grow with what a host puts there. */
 const LONGEST_NAME = 256

@@ -89,6 +89,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     reply: { body: '', contentType: 'text/event-stream' },
     streamed: empty,
   },
+  'a stream that is called JSON': { reply: { contentType: 'application/json' }, streamed: good },
   'JSON that is called text': { reply: { contentType: 'text/plain' }, whole: good },
   'an error inside a stream': {
     reply: { errorAfterEvents: 3, errorMessage: 'Overloaded' },

@@ -84,7 +84,7 @@ describe('onEvent', () => {
       },
     ],
   ])('may %s: it is told of once, and the event goes on', async (_, onEvent) => {
-    await using app = await metered({ onEvent })
+    await using app = await metered({ onEvent: onEvent as () => void })
     await app.meter.forTenant('acme', () => app.chat())
     await app.meter.forTenant('acme', () => app.chat())
     expect(await app.events()).toHaveLength(2)
@@ -103,6 +103,7 @@ describe('onFlushError', () => {
     expect(errors).toEqual([down])
     await app.meter.flush()
     expect(errors).toEqual([down, down])
+    await app.meter.close(0)
   })
 
   test('that throws harms nothing', async () => {
@@ -115,6 +116,7 @@ describe('onFlushError', () => {
     app.meter.trackManually(cohere)
     await app.meter.flush()
     expect(app.problems.map(({ kind }) => kind)).toContain('callback')
+    await app.meter.close(0)
   })
 })
 
@@ -148,6 +150,7 @@ describe('the queue', () => {
     expect(app.problems.map(({ message }) => message)).toContain(
       'The queue for failing is full (3 events): the oldest events are being dropped',
     )
+    await app.meter.close(0)
   })
 
   test('maxBatchSize sends as soon as so many wait', async () => {

@@ -417,7 +417,7 @@ shape(
   'a stream cut by the server',
   { source: 'partial', error: 'interrupted' },
   async ({ client, see, reply, fails }) => {
-    reply({ text, cutAfterEvents: 7 })
+    reply({ text, cutAfterEvents: 7, msBetweenEvents: 4 })
     const stream = await client.messages.create(askStream)
     await fails(() => each(stream, see))
   },
@@ -509,3 +509,34 @@ shape('a logger of the caller', { events: 2 }, async ({ newClient, see, reply })
 shape('what is free: messages.countTokens', { events: 0 }, async ({ client, see }) => {
   see(await client.messages.countTokens({ model: ask.model, messages }))
 })
+
+/** Played once more for each way to patch. */
+export const common = [
+  'await',
+  'the same promise awaited twice',
+  '.withResponse()',
+  '.asResponse(), then .json()',
+  '.asResponse() and .clone(), both read',
+  'for await',
+  'tee()',
+  'toReadableStream()',
+  '.asResponse() on a stream, by a reader',
+  '.asResponse() on a stream, .clone(), both read',
+  'messages.stream()',
+  'messages.stream(), early break',
+  'messages.parse()',
+  'beta.messages.create, streamed',
+  'beta.messages.toolRunner()',
+  'beta.messages.toolRunner({ stream: true })',
+  'beta.messages.thread().stream()',
+  'early break',
+  'abort before headers',
+  'abort in mid-stream, by a signal',
+  'HTTP 400',
+  '500, 500, then 200',
+  'a stream cut by the server',
+  'a promise that nobody awaits',
+  "a body of the application's class, with toJSON",
+  'a middleware of the caller',
+  'a logger of the caller',
+]

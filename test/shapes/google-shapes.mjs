@@ -152,7 +152,7 @@ shape(
 )
 shape(
   'a body that stalls, given up at the timeout',
-  { source: 'estimated', error: 'any' },
+  { source: 'estimated', error: 'any', slow: true },
   async ({ client, reply, fails }) => {
     reply({ text, stallBody: true })
     await fails(() => client.models.generateContent(frozen({ ...ask, config: { httpOptions: { timeout: 150 } } })))
@@ -160,7 +160,7 @@ shape(
 )
 shape(
   'a stream that stalls, given up at the timeout',
-  { source: 'partial', error: 'any' },
+  { source: 'partial', error: 'any', slow: true },
   async ({ client, see, reply, fails }) => {
     reply({ text, stallAfterEvents: 4 })
     const stream = await client.models.generateContentStream(
@@ -217,7 +217,7 @@ shape(
   'a stream cut by the server',
   { source: 'partial', error: 'interrupted' },
   async ({ client, see, reply, fails }) => {
-    reply({ text, cutAfterEvents: 5 })
+    reply({ text, cutAfterEvents: 5, msBetweenEvents: 4 })
     const stream = await client.models.generateContentStream(ask)
     await fails(() => each(stream, see))
   },
@@ -333,3 +333,23 @@ shape('a fetch of the caller', { events: 2, since: 3 }, async ({ newClient, see 
 shape('what is free: countTokens', { events: 0 }, async ({ client, see }) => {
   see(await client.models.countTokens(ask))
 })
+
+/** Played once more for each way to patch. */
+export const common = [
+  'await',
+  'generateContentStream, for await',
+  'early break',
+  'abort before headers',
+  'abort in mid-stream',
+  'HTTP 400',
+  '500, 500, then 200',
+  '500, 500, then a stream',
+  'a stream cut by the server',
+  'a promise that nobody awaits',
+  'chats.sendMessage',
+  'chats.sendMessageStream',
+  'automatic function calling',
+  'automatic function calling, streamed',
+  'automatic function calling in a chat, streamed',
+  'embedContent',
+]

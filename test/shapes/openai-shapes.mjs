@@ -1,6 +1,6 @@
 // The ways to call openai, each as an application writes it.
 
-import { all, each, listen, quiet, some, textByOwnBuffer, textByReader, textOf } from './reading.mjs'
+import { all, collect, each, listen, quiet, some, textByOwnBuffer, textByReader, textOf } from './reading.mjs'
 import { frozen } from './snapshot.mjs'
 import { collection } from './stage.mjs'
 
@@ -213,6 +213,24 @@ shape('for await, two choices', async ({ client, see }) => {
 shape('for await, tool calls', async ({ client, see, reply }) => {
   reply({ text: 'Wait.', toolCalls: [{ name: 'weather', args: { city: 'Oslo' } }] })
   await each(await client.chat.completions.create(askStream), see)
+})
+shape('for await, memory collected in between', async ({ client, see }) => {
+  const stream = await client.chat.completions.create(askStream)
+  let count = 0
+  for await (const chunk of stream) {
+    see(chunk)
+    if (++count < 4) await collect()
+  }
+})
+shape('.asResponse() on a stream, memory collected in between', async ({ client, see }) => {
+  const { body } = await client.chat.completions.create(askStream).asResponse()
+  await collect()
+  const texts = []
+  for await (const bytes of body) {
+    texts.push(Buffer.from(bytes).toString())
+    if (texts.length < 3) await collect()
+  }
+  see(texts.join(''))
 })
 shape('for await, twice over the same stream', async ({ client, see, fails }) => {
   const stream = await client.chat.completions.create(askStream)
@@ -497,16 +515,16 @@ shape(
   { source: 'reported', attempts: [200, 200], lines: 2, since: 7, slow: true },
   async ({ client, see, reply }) => {
     reply({ text, stallBody: true })
-    const call = client.chat.completions.create(ask, { timeout: 250, maxRetries: 1 })
+    const call = client.chat.completions.create(ask, { timeout: 150, maxRetries: 1 })
     see(await call.withResponse())
   },
 )
 shape(
   'a body that stalls, given up at its timeout',
-  { source: 'estimated', error: 'any', since: 7 },
+  { source: 'estimated', error: 'any', since: 7, slow: true },
   async ({ client, reply, fails }) => {
     reply({ text, stallBody: true })
-    await fails(() => client.chat.completions.create(ask, { timeout: 250, maxRetries: 0 }))
+    await fails(() => client.chat.completions.create(ask, { timeout: 150, maxRetries: 0 }))
   },
 )
 shape(
@@ -521,6 +539,16 @@ shape('HTTP 400', { source: 'absent', error: 'http_400', attempts: [400] }, asyn
   reply({ status: 400, errorMessage: 'No.', errorCode: 'context_length_exceeded' })
   await fails(() => client.chat.completions.create(ask))
 })
+shape(
+  'HTTP 400 to a promise that nobody awaits',
+  { source: 'absent', error: 'http_400', attempts: [400] },
+  async ({ client, answered, reply }) => {
+    reply({ status: 400, errorMessage: 'No.' })
+    client.chat.completions.create(ask)
+    await answered()
+    await quiet()
+  },
+)
 shape(
   'HTTP 400 to a stream',
   { source: 'absent', error: 'http_400', attempts: [400] },
@@ -567,7 +595,7 @@ shape(
   'a stream cut by the server',
   { source: 'estimated', error: 'interrupted' },
   async ({ client, see, reply, fails }) => {
-    reply({ text, cutAfterEvents: 6 })
+    reply({ text, cutAfterEvents: 6, msBetweenEvents: 4 })
     const stream = await client.chat.completions.create(askStream)
     await fails(() => each(stream, see))
   },
@@ -576,7 +604,7 @@ shape(
   'a stream cut by the server, read raw',
   { source: 'estimated', error: 'interrupted' },
   async ({ client, reply, fails }) => {
-    reply({ text, cutAfterEvents: 6 })
+    reply({ text, cutAfterEvents: 6, msBetweenEvents: 4 })
     const response = await client.chat.completions.create(askStream).asResponse()
     await fails(() => response.text())
   },
@@ -792,7 +820,7 @@ shape(
   'responses.create, streamed, cut by the server',
   { source: 'estimated', error: 'interrupted' },
   async ({ client, see, reply, fails }) => {
-    reply({ text, cutAfterEvents: 8 })
+    reply({ text, cutAfterEvents: 8, msBetweenEvents: 4 })
     const stream = await client.responses.create(respondStream)
     await fails(() => each(stream, see))
   },
@@ -869,3 +897,41 @@ shape('what is free: models.list, moderations, input_tokens', { events: 0 }, asy
   see(await client.moderations.create({ input: 'x' }))
   see(await client.responses.inputTokens.count({ model: 'gpt-5', input: 'one two' }))
 })
+
+/** Played once more for each way to patch. */
+export const common = [
+  'await',
+  'the same promise awaited twice',
+  '.withResponse()',
+  '.asResponse(), then .json()',
+  '.asResponse() and .clone(), both read',
+  'client.post()',
+  'parse()',
+  'runTools()',
+  'runTools({ stream: true })',
+  'for await',
+  'for await, usage asked for',
+  'tee()',
+  'toReadableStream()',
+  '.withResponse() on a stream',
+  '.asResponse() on a stream, by a reader',
+  '.asResponse() on a stream, .clone(), both read',
+  'chat.completions.stream()',
+  'early break',
+  'abort before headers',
+  'abort in mid-stream, by a signal',
+  'HTTP 400',
+  '500, 500, then 200',
+  '500, 500, then a stream',
+  'a stream cut by the server',
+  'a promise that nobody awaits',
+  'a host that refuses stream_options with 422',
+  'a body whose toJSON says everything',
+  'a logger of the caller',
+  'responses.create',
+  'responses.create, streamed',
+  'responses.parse',
+  'responses.stream()',
+  'embeddings.create',
+  'completions.create, streamed',
+]

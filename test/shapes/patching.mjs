@@ -1,4 +1,4 @@
-// The ways to patch, each with every shape: whichever is chosen, the caller sees the SDK and a call is counted once.
+// The ways to patch, each with common shapes: whichever is chosen, the caller sees the SDK and a call is counted once.
 
 import { changed, descriptorsOf } from './sdks.mjs'
 import { play } from './stage.mjs'
@@ -6,8 +6,13 @@ import { difference } from './verdict.mjs'
 
 /** @returns {[title: string, check: () => Promise<string | undefined>][]} */
 export function patching({ kind, name, sdk, builds, scene, present, plain, metered, verdictOf }) {
-  const shapes = present.filter(({ expected }) => !expected.slow)
+  const shapes = present.filter(({ name }) => kind.common.includes(name))
   const nothing = () => {}
+  const wrapped = (client, meter) => meter.wrap(client)
+  const fail = () => {
+    throw new Error('a callback of the application failed')
+  }
+  const throwing = { onEvent: fail, onProblem: fail, onFlushError: fail }
   const thenPatched = (client, meter) => {
     meter.patchAll()
     return client
@@ -29,42 +34,45 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
     }
 
   const ways = [
-    ['every shape, with a client made before patching', every(() => metered({ patch: nothing, dress: thenPatched }))],
+    ['common shapes, with a client made before patching', every(() => metered({ patch: nothing, dress: thenPatched }))],
     [
-      'every shape, patched by patch(name, { modules: [class] })',
+      'common shapes, patched by patch(name, { modules: [class] })',
       every(() => metered({ patch: (meter) => meter.patch(name, { modules: [kind.Client(sdk)] }) })),
     ],
     [
-      'every shape, patched by patch(name, { modules: [module] })',
+      'common shapes, patched by patch(name, { modules: [module] })',
       every(() => metered({ patch: (meter) => meter.patch(name, { modules: [sdk] }) })),
     ],
+    ['common shapes, on meter.wrap(client)', every(() => metered({ patch: nothing, dress: wrapped }))],
+    ['common shapes, on meter.wrap(client) with the SDK patched too', every(() => metered({ dress: wrapped }))],
+    ['common shapes, patched by two meters', every(() => twice(metered(), builds.esm.Meter))],
     [
-      'every shape, on meter.wrap(client)',
-      every(() => metered({ patch: nothing, dress: (client, meter) => meter.wrap(client) })),
-    ],
-    [
-      'every shape, on meter.wrap(client) with the SDK patched too',
-      every(() => metered({ dress: (client, meter) => meter.wrap(client) })),
-    ],
-    ['every shape, patched by two meters', every(() => twice(metered(), builds.esm.Meter))],
-    [
-      'every shape, patched by both builds of tallygate',
+      'common shapes, patched by both builds of tallygate',
       every(() => twice(metered({ Meter: builds.esm.Meter }), builds.cjs.Meter)),
     ],
-    ["every shape, under a stranger's wrap of ours", every(() => underStranger(metered(), nothing))],
+    ["common shapes, under a stranger's wrap of ours", every(() => underStranger(metered(), nothing))],
     [
-      "every shape, after unpatchAll() under a stranger's wrap",
+      "common shapes, after unpatchAll() under a stranger's wrap",
       every(() => underStranger(metered(), (meter) => meter.unpatchAll()), inert),
     ],
-    ['every shape, after unpatchAll()', every(() => metered({ patch: patchedAndBack }), inert)],
+    ['common shapes, after unpatchAll()', every(() => metered({ patch: patchedAndBack }), inert)],
+    [
+      'common shapes, on a client wrapped by one build, the SDK patched by the other',
+      every(() => twice(metered({ patch: nothing, dress: wrapped, Meter: builds.esm.Meter }), builds.cjs.Meter)),
+    ],
+    ['common shapes, with callbacks that throw', every(() => metered({ options: throwing }), unseen)],
+    ['common shapes, unpatchAll() in their middle', every(() => leaving((meter) => meter.unpatchAll()), unseen)],
+    ['common shapes, the meter closed in their middle', every(() => leaving((meter) => void meter.close()), unseen)],
     ['unpatchAll() restores every property', restoresAll],
+    ['a second meter goes on when the first is closed', goesOn],
+    ['a stream made for one tenant and read for another', keepsTenant],
   ]
   if (name !== 'google') {
     const clone = (client) => client.withOptions({ maxRetries: client.maxRetries })
     ways.push(
-      ['every shape, on a withOptions() clone', every(() => metered({ dress: clone }))],
+      ['common shapes, on a withOptions() clone', every(() => metered({ dress: clone }))],
       [
-        'every shape, on a withOptions() clone of meter.wrap(client)',
+        'common shapes, on a withOptions() clone of meter.wrap(client)',
         every(() => metered({ patch: nothing, dress: (client, meter) => clone(meter.wrap(client)) })),
       ],
     )
@@ -77,6 +85,18 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
     stage.state.shape = { ...shape, expected }
     const run = await play(stage.state.shape, stage)
     return difference(expected, unpatched, run) ?? (run.events.length > 0 ? `${run.events.length} events` : undefined)
+  }
+
+  /** Whatever is counted, the caller sees no difference. */
+  async function unseen(shape, unpatched, stage) {
+    stage.state.shape = { ...shape, expected: { ...shape.expected, finish: 'close' } }
+    return difference(shape.expected, unpatched, await play(stage.state.shape, stage))
+  }
+
+  /** The meter goes while the caller is looking at what it got. */
+  function leaving(go) {
+    const stage = metered()
+    return { ...stage, seen: (count) => (count === 2 ? go(stage.meter()) : undefined) }
   }
 
   /** A second meter that patches as well, and must hear of nothing. */
@@ -148,6 +168,49 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
       await Promise.all([stage.meter().close(), wrapping.meter().close()])
       if (Reflect.ownKeys(client).length !== own) return 'a wrapped client keeps our properties'
       return wrong
+    } finally {
+      await emulator.close()
+    }
+  }
+
+  async function goesOn() {
+    const emulator = await scene.startEmulator()
+    try {
+      const [first, second] = [metered(), metered()]
+      first.state.shape = second.state.shape = { expected: {} }
+      first.begins(emulator)
+      second.begins(emulator)
+      const client = kind.makeClient(sdk, emulator)
+      await kind.stream(client)
+      const before = await first.ends()
+      await kind.stream(client)
+      const after = await second.ends()
+      await kind.stream(client)
+      return before.length === 1 && after.length === 1 ? undefined : `${before.length} and ${after.length} events`
+    } finally {
+      await emulator.close()
+    }
+  }
+
+  async function keepsTenant() {
+    const emulator = await scene.startEmulator()
+    try {
+      for (const dress of [undefined, wrapped]) {
+        const stage = metered({ dress, ...(dress && { patch: nothing }) })
+        stage.state.shape = { expected: {} }
+        stage.begins(emulator)
+        const made = kind.makeClient(sdk, emulator)
+        const client = dress ? dress(made, stage.meter()) : made
+        const streams = await stage.meter().forTenant('acme', () => kind.openStreams(client, emulator))
+        await stage.meter().forTenant('other', async () => {
+          for (const stream of streams) for await (const _ of stream);
+        })
+        const events = await stage.ends()
+        const tenants = events.map(({ tenantId }) => tenantId)
+        if (events.length < streams.length || tenants.some((tenantId) => tenantId !== 'acme'))
+          return `events of ${tenants.join(', ')}${dress ? ' on a wrapped client' : ''}`
+      }
+      return undefined
     } finally {
       await emulator.close()
     }

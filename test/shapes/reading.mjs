@@ -62,3 +62,9 @@ export function listen(emitter, names, see) {
 export async function quiet() {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
+
+/** Memory is collected, and whoever waits for that is told. */
+export async function collect() {
+  globalThis.gc()
+  await quiet()
+}

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { patching } from './patching.mjs'
-import { quiet } from './reading.mjs'
+import { collect } from './reading.mjs'
 import { loader, SDKS, versionOf } from './sdks.mjs'
 import { play } from './stage.mjs'
 import { judge, refused } from './verdict.mjs'
@@ -33,7 +33,13 @@ const present = shapes.filter(isThere)
 const sink = { name: 'none', send: async () => ({ outcome: 'delivered' }) }
 
 /** A stage with a meter, patched as `patch` says. */
-function metered({ patch = (meter) => void meter.patchAll(), dress, usd = 1000, Meter = tallygate.Meter } = {}) {
+function metered({
+  patch = (meter) => void meter.patchAll(),
+  dress,
+  usd = 1000,
+  Meter = tallygate.Meter,
+  options,
+} = {}) {
   let meter
   const events = []
   const problems = []
@@ -44,6 +50,7 @@ function metered({ patch = (meter) => void meter.patchAll(), dress, usd = 1000, 
       hosts: emulator.hosts,
       onEvent: (event) => heard.push(event),
       onProblem: ({ kind, message }) => problems.push(`${kind}: ${message}`),
+      ...options,
     })
   return {
     ...scene,
@@ -75,8 +82,7 @@ const pick = ({ heldUsd, openCalls }) => ({ heldUsd, openCalls })
 /** Memory is collected until what nobody holds has been noticed. */
 async function collected(isDone, meter) {
   for (let round = 0; round < 40 && !isDone(); round++) {
-    globalThis.gc()
-    await quiet()
+    await collect()
     await meter.flush()
   }
 }

@@ -4,22 +4,31 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { shapes as anthropicShapes } from './anthropic-shapes.mjs'
-import { shapes as googleShapes } from './google-shapes.mjs'
-import { shapes as openaiShapes } from './openai-shapes.mjs'
+import * as anthropicShapes from './anthropic-shapes.mjs'
+import * as googleShapes from './google-shapes.mjs'
+import * as openaiShapes from './openai-shapes.mjs'
+
+const hi = [{ role: 'user', content: 'Hi' }]
+const say = { model: 'claude-sonnet-5', max_tokens: 16, messages: hi }
+const model = 'gemini-2.5-flash'
 
 export const SDKS = {
   openai: {
     package: 'openai',
-    shapes: openaiShapes,
+    ...openaiShapes,
     Client: (sdk) => sdk.OpenAI,
     APIError: (sdk) => sdk.APIError,
     makeClient: (sdk, emulator, options) =>
       new sdk.OpenAI({ apiKey: 'any', baseURL: emulator.openai.baseURL, ...options }),
+    openStreams: async (client) => [
+      await client.chat.completions.create({ model: 'gpt-4o', messages: hi, stream: true }),
+      client.chat.completions.stream({ model: 'gpt-4o', messages: hi }),
+      client.responses.stream({ model: 'gpt-5', input: 'Hi' }),
+    ],
     stream: async (client) => {
       const stream = await client.chat.completions.create({
         model: 'gpt-4o',
-        messages: [{ role: 'user', content: 'Hi' }],
+        messages: hi,
         stream: true,
       })
       for await (const _ of stream);
@@ -30,19 +39,18 @@ export const SDKS = {
   },
   anthropic: {
     package: '@anthropic-ai/sdk',
-    shapes: anthropicShapes,
+    ...anthropicShapes,
     Client: (sdk) => sdk.Anthropic,
     APIError: (sdk) => sdk.APIError,
     makeClient: (sdk, emulator, options) =>
       new sdk.Anthropic({ apiKey: 'any', baseURL: emulator.anthropic.baseURL, ...options }),
+    openStreams: async (client) => [
+      await client.messages.create({ ...say, stream: true }),
+      client.messages.stream(say),
+      client.beta.messages.stream(say),
+    ],
     stream: async (client) => {
-      const body = {
-        model: 'claude-sonnet-5',
-        max_tokens: 16,
-        messages: [{ role: 'user', content: 'Hi' }],
-        stream: true,
-      }
-      const stream = await client.messages.create(body)
+      const stream = await client.messages.create({ ...say, stream: true })
       for await (const _ of stream);
       return stream
     },
@@ -51,13 +59,24 @@ export const SDKS = {
   },
   google: {
     package: '@google/genai',
-    shapes: googleShapes,
+    ...googleShapes,
     Client: (sdk) => sdk.GoogleGenAI,
     APIError: (sdk) => sdk.ApiError,
     makeClient: (sdk, emulator, options) =>
       new sdk.GoogleGenAI({ apiKey: 'any', httpOptions: { baseUrl: emulator.google.baseURL, ...options } }),
+    openStreams: async (client, emulator) => {
+      emulator.reply({ toolCalls: [{ name: 'weather' }] }, { text: 'It rains.' })
+      const weather = {
+        tool: async () => ({ functionDeclarations: [{ name: 'weather' }] }),
+        callTool: async () => [{ functionResponse: { name: 'weather', response: { output: 'rain' } } }],
+      }
+      return [
+        await client.models.generateContentStream({ model, contents: 'Hi', config: { tools: [weather] } }),
+        await client.chats.create({ model }).sendMessageStream({ message: 'Hi' }),
+      ]
+    },
     stream: async (client) => {
-      const stream = await client.models.generateContentStream({ model: 'gemini-2.5-flash', contents: 'Hi' })
+      const stream = await client.models.generateContentStream({ model, contents: 'Hi' })
       for await (const _ of stream);
       return stream
     },

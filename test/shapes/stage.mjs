@@ -53,7 +53,9 @@ export async function play({ name, expected, run }, scene) {
   /** In a host that refuses a request, the ids of those that follow are one higher. */
   const anonymous = (line) => (expected.refuses ? line.replace(/0{6}\d\d/g, 'SERIAL') : line)
   const errors = []
+  let count = 0
   const see = (value, label = '') => {
+    scene.seen?.(++count)
     lines.push(`#${lines.length} ${label}`, ...snapshot(value).map(anonymous))
   }
   let wake = () => {}

@@ -138,7 +138,9 @@ async function attempt(answer: Reply, call: (typeof CALLS)[number], isAborted = 
 for (const answer of ANSWERS) for (const call of CALLS) await attempt(answer, call)
 for (const call of CALLS) await attempt({ hang: true }, call, true)
 
-await meter.setLimit('globex', { usd: 0.000001 })
+await meter.setLimit('globex', { usd: 1 })
+meter.trackManually({ provider: 'openai', model: 'gpt-4o', inputTokens: 1_000_000, tenantId: 'globex' })
+await meter.flush()
 for (const call of CALLS) {
   const refused = await meter
     .forTenant('globex', () => call(new AbortController().signal))

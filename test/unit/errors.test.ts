@@ -29,7 +29,12 @@ describe('LimitExceededError', () => {
 
   test('carries what it says as data, with a status that nobody retries', () => {
     const error = new LimitExceededError(refusal)
-    expect({ ...error }).toEqual({ ...refusal, code: 'LIMIT_EXCEEDED', name: 'LimitExceededError', status: 402 })
+    expect(Object.fromEntries(Object.entries(error))).toEqual({
+      ...refusal,
+      code: 'LIMIT_EXCEEDED',
+      name: 'LimitExceededError',
+      status: 402,
+    })
     expect(error).toBeInstanceOf(MeterError)
     expect(error).toBeInstanceOf(Error)
     expect(error).not.toBeInstanceOf(MissingTenantError)

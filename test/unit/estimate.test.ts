@@ -77,10 +77,10 @@ describe('hostile texts', () => {
     ['five megabytes of prose', PROSE.repeat(56_000), count(PROSE.repeat(10)) * 5_600],
   ])('%s, 100,000 times, is counted at once', async (_, text, exact) => {
     await estimateTokens(['warm'])
-    const started = performance.now()
+    const started = process.cpuUsage()
     const { tokens, low, high } = await estimateTokens([text])
     // Some 300 ms for the worst of them on an idle machine; unguarded they take from half a minute to hours.
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(5000)
     expect(low).toBeLessThanOrEqual(tokens)
     expect(high).toBeGreaterThanOrEqual(tokens)
     expect(tokens).toBeGreaterThan(0)

@@ -241,7 +241,7 @@ describe('a change', () => {
     await expect.poll(() => release).toBeDefined()
     expect(table.asked).toHaveLength(1)
     release!()
-    await Promise.all(both)
+    for (const one of both) await one
     expect(table.asked.map(({ body }) => (JSON.parse(body) as { usd: string }).usd)).toEqual([
       '0.000000001',
       '0.000000002',

@@ -34,7 +34,7 @@ function bench(wrap: (store: LimitStore) => LimitStore = (store) => store): Benc
     faults,
     now: AT,
     limit(dollars, { window = 'month', mode = 'expected', tenantId = 'acme' } = {}) {
-      inner.setLimit({ tenantId, window, limitNanoUsd: usd(dollars) / PICO_PER_NANO, mode })
+      void inner.setLimit({ tenantId, window, limitNanoUsd: usd(dollars) / PICO_PER_NANO, mode })
       limiter.giveBack(tenantId)
     },
     async reserve(expected, ceiling = expected, tenantId = 'acme') {

@@ -10,7 +10,7 @@ const KEYS = ['usage', 'id', 'model', 'choices', 'us"age', 'a\\', '', 'é', '\u0
 const space = fc.constantFrom('', '', ' ', '\n', '\t\r\n ', '    ')
 const escaped = (text: string, how: boolean) =>
   how
-    ? `"${[...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}"`
+    ? `"${Array.from(text, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}"`
     : JSON.stringify(text)
 const { value } = fc.letrec<{ value: string; object: string }>((tie) => ({
   value: fc.oneof(
