@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MeterOptions } from 'tallygate'
 import { answering, CHAT } from './answers.ts'
-import { limited } from './meters.ts'
+import { metered } from './meters.ts'
 import { API_KEY, startPeer } from './peer.ts'
 import { isQuick, report } from './report.ts'
 import { openai } from './sdks.ts'
@@ -30,7 +30,7 @@ function contest(name: string, options: (shared: string) => MeterOptions, prepar
         name,
         async open(shared) {
           const opened = await sdk.open({ fetch: answering(CHAT) })
-          const meter = await limited(sdk, opened, {
+          const meter = metered(sdk, opened, {
             ...options(shared),
             maxQueueSize: EVENTS + 1,
             flushIntervalMs: 600_000,

@@ -17,6 +17,8 @@ function run(command, args, cwd = root, path = process.env.PATH) {
 run('npm', ['ci', '--no-workspaces', '--no-audit', '--no-fund'], matrix)
 run(process.execPath, [join(root, 'scripts/compat.mjs'), '20', '22', '24', '26'])
 run(process.execPath, [join(root, 'scripts/check-consumer.mjs')])
+// Before the suite, which compares the page that this writes with what it plays itself.
+run(process.execPath, [join(root, 'scripts/compatibility.mjs')])
 // The suite starts it under the others.
 run(join(matrix, 'node_modules/node-20/bin/node'), ['--test', join(root, 'test/tenants/interleaved.test.mjs')])
 for (const major of SUITE) {

@@ -29,6 +29,8 @@ export interface Calls {
 
 /** An answer that is still unread after this time is read on our own account. */
 const UNREAD_AFTER_MS = 1000
+/** How long the end of the meter waits for such an answer. */
+const UNREAD_WITHIN_MS = 1000
 
 export function createCalls(setup: CallSetup): Calls {
   const { problems, prices } = setup
@@ -59,6 +61,16 @@ export function createCalls(setup: CallSetup): Calls {
       reads.push(read())
     }
     await Promise.allSettled(reads)
+  }
+
+  /** A body that stalls would keep the meter from closing. */
+  async function readUnreadInTime(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, UNREAD_WITHIN_MS)
+    })
+    await Promise.race([readUnread(), late])
+    clearTimeout(timer)
   }
 
   async function settled(): Promise<void> {
@@ -105,7 +117,7 @@ export function createCalls(setup: CallSetup): Calls {
     keep,
     settled,
     async endAll() {
-      await readUnread()
+      await readUnreadInTime()
       for (const call of open.keys()) call.end('unread')
       await settled()
     },

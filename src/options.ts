@@ -69,7 +69,7 @@ export interface ResolvedOptions extends MeterOptions {
   readonly raiseOnError: boolean
 }
 
-export interface OptionRule {
+interface OptionRule {
   readonly expects: string
   readonly accepts: (value: unknown) => boolean
   /** Only what fits into a string can come from the environment. */

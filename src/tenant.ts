@@ -28,9 +28,13 @@ const ATTRIBUTION_FIELDS = [
   'operationId',
 ] as const satisfies (keyof Attribution)[]
 
-/** The tenant is a cell, shared by the scopes inside a request, so that `setTenant` holds for the rest of it (see `perRequest`). */
+/**
+ * The tenant is a cell, shared by the scopes inside a request or a `forTenant`, so that `setTenant` holds for the rest
+ * of it (see `perRequest`). A cell that `setTenant` itself made, outside of both, belongs to one async task: jobs that a
+ * worker runs at once each get their own.
+ */
 interface Scope {
-  readonly payer: { tenantId: string | undefined }
+  readonly payer: { tenantId: string | undefined; readonly isShared: boolean }
   readonly attribution: Attribution
 }
 
@@ -61,7 +65,7 @@ const { scopes } = shared
 export function perRequest(): void {
   if (shared.perRequest) return
   shared.perRequest = true
-  const fresh = () => scopes.enterWith({ payer: { tenantId: undefined }, attribution: NOBODY })
+  const fresh = () => scopes.enterWith({ payer: { tenantId: undefined, isShared: true }, attribution: NOBODY })
   subscribe('http.server.request.start', fresh)
   // HTTP/2; the channel exists from Node 22.23. On Node 20 nothing is ever published to it.
   subscribe('http2.server.stream.start', fresh)
@@ -81,7 +85,7 @@ type Complain = (sentence: string) => void
 export function runAs<T>(tenantId: string, attribution: Attribution | undefined, fn: () => T, complain: Complain): T {
   const outer = scopes.getStore()
   const scope: Scope = {
-    payer: { tenantId: cleanTenantId(tenantId, complain) },
+    payer: { tenantId: cleanTenantId(tenantId, complain), isShared: true },
     attribution: merge(outer?.attribution, cleanAttribution(attribution, complain)),
   }
   return scopes.run(scope, fn)
@@ -90,7 +94,7 @@ export function runAs<T>(tenantId: string, attribution: Attribution | undefined,
 export function runAttributed<T>(attribution: Attribution, fn: () => T, complain: Complain): T {
   const outer = scopes.getStore()
   const scope: Scope = {
-    payer: outer?.payer ?? { tenantId: undefined },
+    payer: outer?.payer.isShared ? outer.payer : { tenantId: outer?.payer.tenantId, isShared: true },
     attribution: merge(outer?.attribution, cleanAttribution(attribution, complain)),
   }
   return scopes.run(scope, fn)
@@ -99,13 +103,13 @@ export function runAttributed<T>(attribution: Attribution, fn: () => T, complain
 export function assignTenant(tenantId: string, complain: Complain): void {
   const id = cleanTenantId(tenantId, complain)
   const scope = scopes.getStore()
-  if (scope) scope.payer.tenantId = id
-  else scopes.enterWith({ payer: { tenantId: id }, attribution: NOBODY })
+  if (scope?.payer.isShared) scope.payer.tenantId = id
+  else scopes.enterWith({ payer: { tenantId: id, isShared: false }, attribution: scope?.attribution ?? NOBODY })
 }
 
 /** Runs `fn` in a name captured before. */
 export function resumeAs<T>({ tenantId, attribution }: Payer, fn: () => T): T {
-  return scopes.run({ payer: { tenantId }, attribution }, fn)
+  return scopes.run({ payer: { tenantId, isShared: true }, attribution }, fn)
 }
 
 /** Runs `fn` in no tenant's name: our own HTTP must never be billed to whoever happened to trigger it. */

@@ -1,7 +1,6 @@
 // Batches: frozen when made, and cut in halves when a sink cannot take them whole.
 
-import { randomUUID } from 'node:crypto'
-import type { LLMEvent } from '../event.ts'
+import { eventId, type LLMEvent } from '../event.ts'
 import type { Batch } from '../sinks/sink.ts'
 
 /** A frozen batch and the position of its first event in all that its queue ever held. */
@@ -11,7 +10,7 @@ export interface Piece {
 }
 
 export function freeze(events: readonly LLMEvent[], start: number): Piece {
-  return { batch: Object.freeze({ id: randomUUID(), events: Object.freeze(events) }), start }
+  return { batch: Object.freeze({ id: eventId(Date.now()), events: Object.freeze(events) }), start }
 }
 
 /** Halves have ids of their own: other bytes under the same id would be a lie to whoever remembers ids. */

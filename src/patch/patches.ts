@@ -48,7 +48,9 @@ export interface Patches {
 }
 
 export function createPatches(observer: Observer): Patches {
-  const releases = new Map<SdkName, (() => void)[]>()
+  /** Held weakly: a client that was wrapped for one request must be collected like any other. */
+  const joined = new Map<SdkName, Set<WeakRef<object>>>()
+  const collected = new FinalizationRegistry<() => void>((forget) => forget())
 
   function join(sdk: SdkName, target: object, patch: (current: () => Observer | undefined) => () => void): void {
     let entry = patched.get(target)
@@ -57,19 +59,28 @@ export function createPatches(observer: Observer): Patches {
       entry = { observers, undo: patch(() => observers[0]) }
       patched.set(target, entry)
     }
-    const { observers, undo } = entry
+    const { observers } = entry
     if (observers.includes(observer)) return
+    if (observers.length > 0)
+      observer.problem(
+        `Another meter in this process sees the calls of ${sdk} already: this one sees none, and its limits do not hold, until that one is closed.`,
+      )
     observers.push(observer)
-    const release = () => {
-      const at = observers.indexOf(observer)
-      if (at >= 0) observers.splice(at, 1)
-      if (observers.length > 0) return
-      undo()
-      patched.delete(target)
-    }
-    const list = releases.get(sdk)
-    if (list) list.push(release)
-    else releases.set(sdk, [release])
+    let targets = joined.get(sdk)
+    if (!targets) joined.set(sdk, (targets = new Set()))
+    const reference = new WeakRef(target)
+    targets.add(reference)
+    collected.register(target, () => targets.delete(reference))
+  }
+
+  function leave(target: object): void {
+    const entry = patched.get(target)
+    const at = entry?.observers.indexOf(observer) ?? -1
+    if (!entry || at < 0) return
+    entry.observers.splice(at, 1)
+    if (entry.observers.length > 0) return
+    entry.undo()
+    patched.delete(target)
   }
 
   function patchModule(sdk: SdkName, module: unknown, found: Omit<CopyReport, 'isPatched' | 'reason'>): CopyReport {
@@ -106,8 +117,11 @@ export function createPatches(observer: Observer): Patches {
   }
 
   function unpatch(sdk: SdkName): void {
-    for (const release of (releases.get(sdk) ?? []).reverse()) release()
-    releases.delete(sdk)
+    for (const reference of [...(joined.get(sdk) ?? [])].reverse()) {
+      const target = reference.deref()
+      if (target) leave(target)
+    }
+    joined.delete(sdk)
   }
 
   return {
@@ -126,7 +140,7 @@ export function createPatches(observer: Observer): Patches {
     },
     unpatch,
     unpatchAll() {
-      for (const sdk of [...releases.keys()]) unpatch(sdk)
+      for (const sdk of [...joined.keys()]) unpatch(sdk)
     },
   }
 }

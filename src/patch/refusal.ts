@@ -1,6 +1,6 @@
 // A refusal in the clothes of the SDK that is refused: an instance of its own APIError and of ours.
 
-import { LimitExceededError, type MeterError } from '../errors.ts'
+import type { MeterError } from '../errors.ts'
 
 /** The error base of one SDK copy. */
 export type ErrorClass = new (...args: never[]) => Error

@@ -6,7 +6,9 @@ export interface RawEvent {
   readonly raw: string
 }
 
-const DELIMITER = /\r\n\r\n|\n\n|\r\r/g
+const BYTE_ORDER_MARK = 0xfeff
+/** Two line ends, of any kind; a `\r` before a `\n` is never one of its own. */
+const DELIMITER = /(?:\r\n|\n|\r(?!\n)){2}/g
 
 /**
  * Takes bytes in any cut (inside a UTF-8 sequence, inside a line) and gives the events that are complete.
@@ -25,7 +27,7 @@ export function sseSplitter(): { push(bytes: Uint8Array): RawEvent[]; rest(): st
       for (let match = DELIMITER.exec(pending); match; match = DELIMITER.exec(pending)) {
         const end = match.index + match[0].length
         // A `\r` at the end of what has come may be the first half of `\r\n`: wait for the next byte to know.
-        if (match[0] === '\r\r' && end === pending.length) break
+        if (match[0].endsWith('\r') && end === pending.length) break
         const raw = pending.slice(start, end)
         events.push({ raw, data: dataOf(raw) })
         start = end
@@ -44,7 +46,8 @@ export function sseSplitter(): { push(bytes: Uint8Array): RawEvent[]; rest(): st
 /** The `data:` lines of an event, joined as the standard says; `undefined` where it has none. */
 export function dataOf(raw: string): string | undefined {
   let data: string | undefined
-  for (const line of raw.split(/\r\n|\n|\r/)) {
+  const text = raw.charCodeAt(0) === BYTE_ORDER_MARK ? raw.slice(1) : raw
+  for (const line of text.split(/\r\n|\n|\r/)) {
     if (!line.startsWith('data:')) continue
     const value = line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5)
     data = data === undefined ? value : `${data}\n${value}`

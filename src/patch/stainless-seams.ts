@@ -19,8 +19,10 @@ export interface Sending {
   readonly options: RequestOptions
   /** The patch that sends it: of a wrapped client and its prototype, only one may count. */
   readonly level: symbol
+  /** A stream, whose usage may have to be asked for, or a request that only its encoding describes. */
+  readonly isTextNeeded: boolean
   /** Still to be admitted, once the encoded body has told what it is. */
-  admit: (() => Promise<void>) | undefined
+  admit: (() => void | Promise<void>) | undefined
   /** What the host says against a request to which we have added: SDKs show only the texts they know how to find. */
   complaint: Promise<string> | undefined
 }
@@ -40,7 +42,7 @@ export function patchSeams(owner: object, level: symbol): (() => void)[] {
       function buildRequest(...args) {
         const built = original.apply(this, args)
         const current = now(isActive)
-        return current ? encode(built, current) : built
+        return current?.isTextNeeded ? encode(built, current) : built
       },
     shouldRetry: (original: ShouldRetry, isActive: () => boolean): ShouldRetry =>
       function shouldRetry(response, ...rest) {

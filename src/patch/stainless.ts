@@ -57,7 +57,9 @@ export function patchStainless(sdk: SdkName, copy: StainlessCopy, observer: Watc
   const owner = ownerOf(copy.Client.prototype, 'makeRequest')
   if (!owner)
     throw new MeterError('BAD_INPUT', `This copy of ${sdk} has no \`makeRequest\`: its version is not supported.`)
-  return standIn(sdk, owner, copy.APIError, observer)
+  const undos: (() => void)[] = []
+  standIn({ sdk, owner, APIError: copy.APIError, observer, streams: streamPatch(undos), undos })
+  return () => undoAll(undos)
 }
 
 /** The same on one client only, and on what its `withOptions` makes. */
@@ -67,32 +69,48 @@ export function patchStainlessClient(
   APIError: ErrorClass | undefined,
   observer: Watching,
 ): () => void {
-  const undos = [standIn(sdk, client, APIError, observer)]
-  if (typeof (client as { withOptions?: unknown }).withOptions === 'function') {
-    undos.push(
+  const undos: (() => void)[] = []
+  const streams = streamPatch(undos)
+
+  function patch(owner: object, watching: Watching, into: (() => void)[]): void {
+    standIn({ sdk, owner, APIError, observer: watching, streams, undos: into })
+    if (typeof (owner as { withOptions?: unknown }).withOptions !== 'function') return
+    into.push(
       replaceMethod(
-        client,
+        owner,
         'withOptions',
         (original: (this: object, ...args: unknown[]) => object, isActive) =>
           function withOptions(this: object, ...args: unknown[]) {
             const made = original.apply(this, args)
-            // Not undone but silenced with its parent: an application may make such a client for each request.
-            if (isActive()) patchStainlessClient(sdk, made, APIError, () => (isActive() ? observer() : undefined))
+            // Silenced with its parent and never undone: an application may make such a client for each request.
+            if (isActive()) patch(made, () => (isActive() ? watching() : undefined), [])
             return made
           },
       ),
     )
   }
-  return () => {
-    for (const undo of undos.reverse()) undo()
-  }
+
+  patch(client, observer, undos)
+  return () => undoAll(undos)
+}
+
+function undoAll(undos: (() => void)[]): void {
+  for (const undo of undos.reverse()) undo()
 }
 
 const exchanges = createNotes<Exchange>()
 
-function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, observer: Watching): () => void {
-  const undos: (() => void)[] = []
-  const streams = streamPatch(undos)
+/** Where a patch stands: on a prototype or on one client. */
+interface Place {
+  readonly sdk: SdkName
+  readonly owner: object
+  readonly APIError: ErrorClass | undefined
+  readonly observer: Watching
+  readonly streams: ReturnType<typeof streamPatch>
+  readonly undos: (() => void)[]
+}
+
+function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): void {
   const level = Symbol(sdk)
 
   const makeRequest = (original: MakeRequest, isActive: () => boolean): MakeRequest =>
@@ -107,7 +125,7 @@ function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, 
         return callOriginal(input)
       }
       const known = retriesRemaining != null ? exchanges.get(input as RequestOptions) : undefined
-      if (known) return send(known, input as RequestOptions, callOriginal, false)
+      if (known && !known.hasEnded) return send(known, input as RequestOptions, callOriginal, false, false)
       return begin(this, watcher, watcher.capture(), input, callOriginal)
     } satisfies MakeRequest
 
@@ -124,24 +142,31 @@ function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, 
     const exchange = request && watcher.begin(captured, request)
     if (!exchange) return sending.getStore() ? sending.run(undefined, callOriginal, options) : callOriginal(options)
     const isOpaque = request.body === undefined && options.body !== undefined
-    if (!isOpaque) await admit(exchange)
+    if (!isOpaque) {
+      const admission = admit(exchange)
+      if (admission) await admission
+    }
     if (request.stream) await streams.learn(client, watcher)
-    return send(exchange, options, callOriginal, isOpaque)
+    return send(exchange, options, callOriginal, request.stream || isOpaque, isOpaque)
   }
 
-  async function admit(exchange: Exchange): Promise<void> {
+  function admit(exchange: Exchange): void | Promise<void> {
     try {
-      const admission = exchange.admit()
-      if (admission) await admission
+      return exchange.admit()?.catch(refuse)
     } catch (refusal) {
-      throw refusal instanceof MeterError ? dressRefusal(refusal, APIError, 'stainless') : refusal
+      return refuse(refusal)
     }
+  }
+
+  function refuse(refusal: unknown): never {
+    throw refusal instanceof MeterError ? dressRefusal(refusal, APIError, 'stainless') : refusal
   }
 
   async function send(
     exchange: Exchange,
     options: RequestOptions,
     callOriginal: (options: RequestOptions) => Promise<ResponseProps>,
+    isTextNeeded: boolean,
     isOpaque: boolean,
   ): Promise<ResponseProps> {
     exchanges.set(options, exchange)
@@ -150,6 +175,7 @@ function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, 
       exchange,
       options,
       level,
+      isTextNeeded,
       admit: isOpaque ? () => admit(exchange) : undefined,
       complaint: undefined,
     }
@@ -160,7 +186,7 @@ function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, 
       const { status } = error as { status?: unknown }
       const complaint = await now.complaint?.catch(() => undefined)
       if (complaint !== undefined && exchange.retryWithout(status, complaint))
-        return send(exchange, options, callOriginal, false)
+        return send(exchange, options, callOriginal, isTextNeeded, false)
       exchange.end(options.signal?.aborted ? 'aborted' : 'failed', error)
       throw error
     }
@@ -169,9 +195,6 @@ function standIn(sdk: SdkName, owner: object, APIError: ErrorClass | undefined, 
   }
 
   undos.push(replaceMethod(owner, 'makeRequest', makeRequest), ...patchSeams(owner, level))
-  return () => {
-    for (const undo of undos.reverse()) undo()
-  }
 }
 
 function arrived({ response, options }: ResponseProps, exchange: Exchange): void {

@@ -64,7 +64,7 @@ function stopped(pass: Pass): Pass {
 }
 
 function method(name: string, value: (this: object, argument: unknown) => Promise<Result>): PropertyDescriptor {
-  Object.defineProperty(value, 'name', { value: name })
+  Object.defineProperties(value, { name: { value: name }, length: { value: 1 } })
   return { value, writable: true, configurable: true }
 }
 

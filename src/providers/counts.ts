@@ -124,9 +124,11 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value.slice(0, LONGEST_NAME) : undefined
 }
 
+const CODE = /^[\w.:-]{1,64}$/
+
 /** A provider's identifier as it may stand on an event: never a sentence. */
 export function codeOf(value: unknown): string | undefined {
-  return typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value) ? value : undefined
+  return typeof value === 'string' && CODE.test(value) ? value : undefined
 }
 
 /** The most output that a request allows; `undefined` where it sets no cap that is one. */

@@ -5,6 +5,7 @@ import type { Json } from './provider.ts'
 
 const COMPLETION = { input: 'prompt_tokens', output: 'completion_tokens', total: 'total_tokens' } as const
 const RESPONSE = { input: 'input_tokens', output: 'output_tokens', total: 'total_tokens' } as const
+const COMPLETION_TOTALS = Object.values(COMPLETION)
 type Names = typeof COMPLETION | typeof RESPONSE
 
 /** `prompt_tokens` holds cached, cache-write, audio and image tokens; `completion_tokens` holds reasoning and audio. */
@@ -17,21 +18,19 @@ export function readCompletionUsage(usage: unknown): UsageReading {
   const { input, output } = totals(count, usage, COMPLETION, reasoning)
   const predicted = count.of(written, 'accepted_prediction_tokens') + count.of(written, 'rejected_prediction_tokens')
   if (predicted > output) count.flag('subset', COMPLETION.output)
-  const quantities = {
-    ...splitInput(count, COMPLETION.input, input, {
-      // DeepSeek's own name for it, on every answer; the details came later.
-      cached: count.of(asked, 'cached_tokens') || count.of(usage, 'prompt_cache_hit_tokens'),
-      write: count.of(asked, 'cache_write_tokens'),
-      audio: count.of(asked, 'audio_tokens'),
-      image: count.of(asked, 'image_tokens'),
-      text: count.of(asked, 'text_tokens'),
-    }),
-    ...splitOutput(count, COMPLETION.output, Math.max(output, predicted), {
-      reasoning,
-      audio: count.of(written, 'audio_tokens'),
-    }),
-  }
-  return count.reading(quantities, usage, Object.values(COMPLETION))
+  const inputs = splitInput(count, COMPLETION.input, input, {
+    // DeepSeek's own name for it, on every answer; the details came later.
+    cached: count.of(asked, 'cached_tokens') || count.of(usage, 'prompt_cache_hit_tokens'),
+    write: count.of(asked, 'cache_write_tokens'),
+    audio: count.of(asked, 'audio_tokens'),
+    image: count.of(asked, 'image_tokens'),
+    text: count.of(asked, 'text_tokens'),
+  })
+  const outputs = splitOutput(count, COMPLETION.output, Math.max(output, predicted), {
+    reasoning,
+    audio: count.of(written, 'audio_tokens'),
+  })
+  return count.reading(Object.assign(inputs, outputs), usage, COMPLETION_TOTALS)
 }
 
 /** Embeddings have an input and nothing else. */
@@ -41,7 +40,7 @@ export function readEmbeddingUsage(usage: unknown): UsageReading {
   const input = count.need(usage, COMPLETION.input)
   const total = count.of(usage, COMPLETION.total)
   if (count.has(usage, COMPLETION.total) && total !== input) count.flag('sum', COMPLETION.total)
-  return count.reading({ 'input.text': Math.max(input, total) }, usage, Object.values(COMPLETION))
+  return count.reading({ 'input.text': Math.max(input, total) }, usage, COMPLETION_TOTALS)
 }
 
 /** `input_tokens` and `output_tokens` with their details; cache writes may be told apart by how long they live. */

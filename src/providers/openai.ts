@@ -28,13 +28,8 @@ const SWITCHES = new Set([
 ])
 
 function facts(body: Json, stream: boolean, maxOutputTokens: number | undefined, lists: readonly string[]) {
-  const metadata = switches(body, SWITCHES, lists)
-  return {
-    model: textOf(body['model']) ?? 'unknown',
-    stream,
-    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
-    ...(metadata && { metadata }),
-  }
+  const model = textOf(body['model']) ?? 'unknown'
+  return { model, stream, maxOutputTokens, metadata: switches(body, SWITCHES, lists) }
 }
 
 function countOf(value: unknown): number {

@@ -10,9 +10,9 @@ export interface RequestFacts {
   readonly model: string
   readonly stream: boolean
   /** The most output tokens that the request allows, all choices together; absent where it sets no cap. */
-  readonly maxOutputTokens?: number
+  readonly maxOutputTokens?: number | undefined
   /** Numbers and switches only. */
-  readonly metadata?: Readonly<Record<string, TagValue>>
+  readonly metadata?: Readonly<Record<string, TagValue>> | undefined
 }
 
 /** What an answer said. Every field is what the provider wrote; nothing is made up. */

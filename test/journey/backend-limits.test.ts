@@ -3,7 +3,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { LimitExceededError } from 'tallygate'
 import { expect, test } from 'vitest'
 import { API_KEY, ingest } from '../support/ingest.ts'
 import { metered } from '../support/metered.ts'

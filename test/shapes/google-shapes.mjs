@@ -320,7 +320,7 @@ shape('embedContent, one text', async ({ client, see }) => {
     ),
   )
 })
-shape('a fetch of the caller', { events: 2, since: 3 }, async ({ newClient, see }) => {
+shape('a fetch of the caller', { events: 2 }, async ({ newClient, see }) => {
   const client = newClient({
     fetch: async (url, init) => {
       see([String(url), Object.keys(init), init.method, typeof init.body])

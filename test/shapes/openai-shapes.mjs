@@ -512,7 +512,7 @@ shape(
 )
 shape(
   'a body that stalls, tried again at its timeout',
-  { source: 'reported', attempts: [200, 200], lines: 2, since: 7, slow: true },
+  { source: 'reported', attempts: [200, 200], lines: 2, slow: true },
   async ({ client, see, reply }) => {
     reply({ text, stallBody: true })
     const call = client.chat.completions.create(ask, { timeout: 150, maxRetries: 1 })
@@ -521,7 +521,7 @@ shape(
 )
 shape(
   'a body that stalls, given up at its timeout',
-  { source: 'estimated', error: 'any', since: 7, slow: true },
+  { source: 'estimated', error: 'any', slow: true },
   async ({ client, reply, fails }) => {
     reply({ text, stallBody: true })
     await fails(() => client.chat.completions.create(ask, { timeout: 150, maxRetries: 0 }))
@@ -650,6 +650,16 @@ shape('a promise that nobody awaits', { finish: 'close' }, async ({ client, answ
   see(client.chat.completions.create(ask))
   await answered()
 })
+shape(
+  'a promise that nobody awaits, of a body that stalls',
+  { finish: 'close', source: 'estimated', slow: true },
+  async ({ client, emulator, reply, see }) => {
+    reply({ text, stallBody: true })
+    see(client.chat.completions.create(ask))
+    await Promise.race([emulator.until(() => emulator.requests[0]?.status === 200), quiet(50)])
+    await quiet()
+  },
+)
 shape(
   'a promise of a stream that nobody awaits',
   { finish: 'collect', source: 'estimated' },

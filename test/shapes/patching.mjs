@@ -2,10 +2,10 @@
 
 import { changed, descriptorsOf } from './sdks.mjs'
 import { play } from './stage.mjs'
-import { difference } from './verdict.mjs'
+import { difference, refused } from './verdict.mjs'
 
 /** @returns {[title: string, check: () => Promise<string | undefined>][]} */
-export function patching({ kind, name, sdk, builds, scene, present, plain, metered, verdictOf }) {
+export function patching({ kind, name, sdk, builds, scene, present, plain, metered, verdictOf, refusal }) {
   const shapes = present.filter(({ name }) => kind.common.includes(name))
   const nothing = () => {}
   const wrapped = (client, meter) => meter.wrap(client)
@@ -66,6 +66,7 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
     ['unpatchAll() restores every property', restoresAll],
     ['a second meter goes on when the first is closed', goesOn],
     ['a stream made for one tenant and read for another', keepsTenant],
+    ['a limit reached between two exchanges of a loop', stopsLoops],
   ]
   if (name !== 'google') {
     const clone = (client) => client.withOptions({ maxRetries: client.maxRetries })
@@ -214,5 +215,22 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
     } finally {
       await emulator.close()
     }
+  }
+
+  /** Tool runners and automatic function calling: the first exchange spends the money that the second would need. */
+  async function stopsLoops() {
+    const loops = shapes.filter(({ name, expected }) => expected.events === 2 && /tool|function calling/i.test(name))
+    if (loops.length < 2) return 'there are no loops among the common shapes'
+    for (const shape of loops) {
+      const stage = metered({ usd: '0.000000001' })
+      stage.state.shape = shape
+      const run = await play(shape, stage)
+      const wrong =
+        (run.wire.length === 1 ? undefined : `${run.wire.length} requests in place of 1`) ??
+        (run.events.length === 1 ? undefined : `${run.events.length} events in place of 1`) ??
+        refused({ ...run, wire: [], events: [] }, refusal)
+      if (wrong) return `${shape.name}: ${wrong}`
+    }
+    return undefined
   }
 }

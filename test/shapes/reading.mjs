@@ -59,8 +59,8 @@ export function listen(emitter, names, see) {
 }
 
 /** Resolves when nothing more runs by itself: what waits for the network is not waited for. */
-export async function quiet() {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+export async function quiet(turns = 5) {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Memory is collected, and whoever waits for that is told. */

@@ -1,6 +1,7 @@
 // Plays every shape of one SDK, unpatched and patched in every way, in this Node; prints what came of it as JSON.
 // node --expose-gc run.mjs <sdk> <esm | cjs> <folder of the application> <folder of the built package>
 
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -21,13 +22,16 @@ const kind = SDKS[name]
 const load = loader(folder, format)
 const sdk = await load(kind.package)
 const version = versionOf(folder, kind.package)
-const major = Number(version.split('.')[0])
+const limitations = JSON.parse(readFileSync(new URL('limitations.json', import.meta.url), 'utf8'))
 
+/** What a refusal must be an instance of. */
+const refusal = { APIError: kind.APIError(sdk), LimitExceededError: tallygate.LimitExceededError }
 const scene = { startEmulator, sdk, load, makeClient: kind.makeClient }
-const shapes = kind.shapes.filter((shape) => !only || shape.name.includes(only))
-const isThere = ({ expected: { since = 0, until = Number.POSITIVE_INFINITY } }) =>
-  version.startsWith('0.') ? since === 0 : major >= since && major <= until
-const present = shapes.filter(isThere)
+const { shapes } = kind
+/** Why a shape cannot be played with this version; `undefined` where it can. */
+const limitOf = ({ name: shape }) =>
+  limitations.find((it) => it.sdk === name && it.shapes.includes(shape) && version.startsWith(it.versions))?.reason
+const present = shapes.filter((shape) => !limitOf(shape))
 
 /** Takes everything and keeps nothing: what counts here is `onEvent`. */
 const sink = { name: 'none', send: async () => ({ outcome: 'delivered' }) }
@@ -105,7 +109,7 @@ async function refusalOf(shape) {
   const stage = metered({ usd: 0 })
   stage.state.shape = { ...shape, expected: { ...shape.expected, finish: undefined } }
   const run = await play(stage.state.shape, stage)
-  const wrong = refused(run, { APIError: kind.APIError(sdk), LimitExceededError: tallygate.LimitExceededError })
+  const wrong = refused(run, refusal)
   return wrong && `at a limit of $0: ${wrong}`
 }
 
@@ -118,8 +122,10 @@ for (const shape of present) plain.set(shape, await play(shape, scene))
 const rows = []
 const add = (shape, outcome, reason) => rows.push({ shape, outcome, ...(reason && { reason }) })
 for (const shape of shapes) {
-  if (!isThere(shape)) {
-    add(shape.name, 'absent', `${kind.package} ${version} does not have it`)
+  if (only && !shape.name.includes(only)) continue
+  const limit = limitOf(shape)
+  if (limit) {
+    add(shape.name, 'limitation', limit)
     continue
   }
   const wrong =
@@ -127,13 +133,12 @@ for (const shape of shapes) {
   add(shape.name, wrong ? 'failed' : 'ok', wrong)
 }
 
-const context = { kind, name, sdk, builds, scene, present, plain, metered, verdictOf }
+const context = { kind, name, sdk, builds, scene, present, plain, metered, verdictOf, refusal }
 for (const [title, check] of patching(context)) {
   if (only && !title.includes(only)) continue
   const wrong = await guarded(check)
   add(title, wrong ? 'failed' : 'ok', wrong)
 }
 
-if (only) for (const s of present) process.stderr.write(plain.get(s).lines.slice(0, 40).join('\n') + '\n')
 const result = { sdk: name, package: kind.package, version, format, node: process.versions.node, rows }
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit())

@@ -14,8 +14,6 @@ import { snapshot } from './snapshot.mjs'
  * @property {boolean} [anyOrder] the calls overlap
  * @property {'close' | 'collect'} [finish] what must happen before there is an event: the meter is closed, or memory is collected
  * @property {422 | 400} [refuses] the host's answer to `stream_options`
- * @property {number} [since] the SDK's first major that has it
- * @property {number} [until] the SDK's last major that has it
  * @property {boolean} [slow] it waits for a timer of the SDK
  *
  * @typedef {object} Shape

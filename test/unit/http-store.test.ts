@@ -230,6 +230,22 @@ describe('a change', () => {
     expect(table.lines()).toEqual(['GET /v1/limits/acme', 'PUT /v1/limits/acme', 'GET /v1/limits/acme'])
   })
 
+  test('that is still under way is waited for by the calls after it', async () => {
+    let release: (() => void) | undefined
+    await using table = await backend((request, response) => {
+      if (request.method === 'PUT') release = () => json(response, {})
+      else json(response, limits(month('7', '1')))
+    })
+    const changed = table.store.setLimit(rule(7_000_000_000n))
+    const asked = table.accounts()
+    await expect.poll(() => release).toBeDefined()
+    expect(table.lines()).toEqual(['PUT /v1/limits/acme'])
+    release!()
+    expect(await asked).toMatchObject([{ limitNanoUsd: 7_000_000_000n }])
+    await changed
+    expect(table.lines()).toEqual(['PUT /v1/limits/acme', 'GET /v1/limits/acme'])
+  })
+
   test('follows the one before it, however slow that is', async () => {
     let release: (() => void) | undefined
     await using table = await backend((_, response) => {

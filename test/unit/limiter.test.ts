@@ -119,6 +119,10 @@ describe('one call', () => {
     limit('0')
     limiter.settle(await reserve('0'), 0n, AT)
     await expect(reserve('0.01')).rejects.toMatchObject(refused)
+    // Not even where more has been spent than there was.
+    limiter.spend('acme', usd('5'), AT)
+    limiter.settle(await reserve('0'), 0n, AT)
+    await expect(reserve('0.01')).rejects.toMatchObject({ spentUsd: '5' })
   })
 
   test('that cost more than it held counts in full', async () => {

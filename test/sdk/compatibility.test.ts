@@ -1,0 +1,49 @@
+// A wrapped SDK is provably the SDK: every call shape, unpatched and patched, under this Node; see test/shapes.
+
+import { beforeAll, describe, expect, test } from 'vitest'
+import { COMBINATIONS, columnOf, limitations, playAll, readPage, tableOf } from '../../scripts/compatibility.mjs'
+
+type Results = Awaited<ReturnType<typeof playAll>>
+
+let results: Results = []
+
+beforeAll(async () => {
+  results = await playAll(process.execPath)
+}, 300_000)
+
+describe('every call shape is the same with the SDK patched, is counted once, and can be refused', () => {
+  test.each(COMBINATIONS.map((it, index) => [`${it.sdk}, ${it.app} major, ${it.format}`, index] as const))(
+    '%s',
+    (_, index) => {
+      const { rows } = results[index]!
+      expect(rows.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+      expect(rows.length).toBeGreaterThan(40)
+    },
+  )
+})
+
+describe('docs/compatibility.md', () => {
+  test('says of this Node what was just played', () => {
+    const page = readPage()
+    for (const name of new Set(results.map((result) => result.package))) {
+      const played = results.filter((result) => result.package === name)
+      const columns = played.map(columnOf)
+      const written = [...(page.get(name) ?? [])].map(([shape, cells]) => [
+        shape,
+        Object.fromEntries(columns.map((column) => [column, cells.get(column)])),
+      ])
+      const now = [...tableOf(played, limitations())].map(([shape, cells]) => [shape, Object.fromEntries(cells)])
+      expect(written, 'write it anew: `node scripts/compatibility.mjs`').toEqual(now)
+    }
+  })
+
+  test('has a cell for each SDK, version, module system and Node, and none without an explanation', () => {
+    const known = new Set(['ok', ...limitations().map((_, i) => `limitation ${i + 1}`)])
+    for (const [name, table] of readPage()) {
+      for (const [shape, cells] of table) {
+        expect(cells.size, `${name}, ${shape}`).toBe(16)
+        for (const [column, cell] of cells) expect(known, `${name} ${column}, ${shape}: ${cell}`).toContain(cell)
+      }
+    }
+  })
+})
