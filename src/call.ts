@@ -1,11 +1,7 @@
 // One metered exchange, from the request in the waist to the event on its way out, in the order in which it happens.
 
-import { MissingTenantError } from './errors.ts'
-import { type Experience, estimateCost } from './estimate.ts'
-import type { Attempt, LLMEvent } from './event.ts'
-import type { Account } from './limits/limit-store.ts'
-import type { Hold, Limiter } from './limits/limiter.ts'
-import { fillUsage } from './missing-usage.ts'
+import { type Experience, estimateCost } from './call/estimate.ts'
+import { fillUsage } from './call/missing-usage.ts'
 import {
   attemptOf,
   doubtsOf,
@@ -16,15 +12,19 @@ import {
   STREAM_ENDS,
   sourceOf,
   statusOf,
-} from './outcome.ts'
+} from './call/outcome.ts'
+import { type FinishedCall, recordOf } from './call/record.ts'
+import { MissingTenantError } from './errors.ts'
+import type { Attempt, LLMEvent } from './event.ts'
+import type { Account } from './limits/limit-store.ts'
+import type { Hold, Limiter } from './limits/limiter.ts'
 import { type AttemptResult, type Exchange, type ExchangeEnd, type ExchangeRequest, HIDDEN } from './patch/exchange.ts'
 import type { PriceBook } from './pricing/price.ts'
-import type { ProblemReporter } from './problems.ts'
+import type { Problem, ProblemReporter } from './problems.ts'
 import { isObject } from './providers/counts.ts'
 import type { Found } from './providers/index.ts'
 import { HIDE, type Json, type Reading, type RequestFacts, type StreamReader } from './providers/provider.ts'
 import { topLevelFields } from './providers/top-level.ts'
-import { type FinishedCall, recordOf } from './record.ts'
 import type { Payer } from './tenant.ts'
 
 /** What a call needs of the rest of the meter. */
@@ -111,10 +111,10 @@ export class Call implements Exchange {
   }
 
   #admitNobody(): void {
-    const { onMissingTenant, problems } = this.#context
+    const { onMissingTenant } = this.#context
     if (onMissingTenant === 'throw') this.#refuse(new MissingTenantError())
     if (onMissingTenant === 'warn')
-      problems.report(
+      this.#tell(
         {
           kind: 'tenant',
           message:
@@ -149,17 +149,30 @@ export class Call implements Exchange {
 
   /** Only refusals leave this file; a fault of ours lets the call pass. */
   #refuse(error: unknown): void {
-    const { problems, ended, refused } = this.#context
     if (error instanceof MissingTenantError || isRefusal(error)) {
-      this.hasEnded = true
-      ended(this)
-      refused()
+      this.#context.refused()
+      this.#neverSent()
       throw error
     }
-    problems.report(
+    this.#tell(
       { kind: 'limit', message: 'A limit could not be checked; the call went on.', cause: error },
       'limit:check',
     )
+  }
+
+  /** Under `raiseOnError` a report throws, out of `admit`: then the call is not sent, and is no call. */
+  #tell(problem: Problem, key: string): void {
+    try {
+      this.#context.problems.report(problem, key)
+    } catch (error) {
+      this.#neverSent()
+      throw error
+    }
+  }
+
+  #neverSent(): void {
+    this.hasEnded = true
+    this.#context.ended(this)
   }
 
   // 5: ask for what the provider would not send of itself; the caller's own objects stay as they are.

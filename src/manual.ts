@@ -1,11 +1,11 @@
 // Calls that no patch sees: what an application says of them, checked field by field and priced like any other.
 
+import { putCost, putTokens } from './call/record.ts'
 import { expected } from './errors.ts'
 import { EVENT_FIELDS, type EventField, eventId, isoTime, type LLMEvent } from './event.ts'
 import { expectedOf, isCount, readField } from './manual/fields.ts'
 import { formatUsd, type PicoUsd, parseDollars } from './money.ts'
 import type { PriceBook } from './pricing/price.ts'
-import { putCost, putTokens } from './record.ts'
 import type { Payer } from './tenant.ts'
 import { BUCKETS, type Bucket, type Usage } from './usage.ts'
 import { MAX_EVENT_PICO } from './wire-fields.ts'
@@ -75,8 +75,11 @@ export function manualEvent(input: ManualCall, context: ManualContext): ManualEv
     const value = given[field]
     if (value === undefined || value === null || APART.includes(field)) continue
     const read = readField(field, value)
-    if (read === undefined) fault(field, expected(field, expectedOf(field), value))
-    else building[field] = read
+    if (read === undefined) {
+      fault(field, expected(field, expectedOf(field), value))
+      // Named and not understood: nobody pays, rather than whoever the running code stands for.
+      if (field === 'tenantId') delete event.tenantId
+    } else building[field] = read
   }
   for (const field of ['provider', 'model'] as const)
     if (given[field] === undefined || given[field] === null)

@@ -1,12 +1,14 @@
 // The composition: one meter from its options, and the verbs that an application uses.
 
-import { type Calls, createCalls } from './calls.ts'
 import { createDelivery } from './delivery/delivery.ts'
 import { createRollUp } from './delivery/roll-up.ts'
-import type { LimitWindow } from './errors.ts'
+import { expected, type LimitWindow, MeterError } from './errors.ts'
 import type { LLMEvent } from './event.ts'
 import type { Limit, LimitState } from './limits/limit.ts'
 import { type ManualCall, manualEvent } from './manual.ts'
+import { type Calls, createCalls } from './meter/calls.ts'
+import { createStats, type MeterStats } from './meter/stats.ts'
+import { createTenantLimits, type TenantLimits } from './meter/tenant-limits.ts'
 import { formatUsd } from './money.ts'
 import { type MeterOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import type { SdkName } from './patch/exchange.ts'
@@ -19,9 +21,7 @@ import { httpSink } from './sinks/http.ts'
 import { isLedger } from './sinks/ledger.ts'
 import type { Sink } from './sinks/sink.ts'
 import { sqliteLedger } from './sinks/sqlite.ts'
-import { createStats, type MeterStats } from './stats.ts'
 import { type Attribution, assignTenant, currentPayer, perRequest, runAs, runAttributed } from './tenant.ts'
-import { createTenantLimits, type TenantLimits } from './tenant-limits.ts'
 
 /**
  * Meters the LLM calls of this process: who pays, what it cost, and whether it may happen.
@@ -45,6 +45,8 @@ export class Meter {
   readonly #rollUp
   readonly #calls: Calls
   readonly #patches: Patches
+  /** Ids that the application gave to calls it reported by hand. */
+  readonly #told = new Set<string>()
   #closing: Promise<void> | undefined
 
   constructor(options: MeterOptions = {}) {
@@ -87,7 +89,7 @@ export class Meter {
 
   /** Patches every copy of every supported SDK that the application can load; `patches` selects. Never throws for one that is not installed. */
   patchAll(): PatchReport {
-    return this.#patches.patchAll(this.#options.patches)
+    return this.#isClosed('patchAll') ? { sdks: [] } : this.#patches.patchAll(this.#options.patches)
   }
 
   /**
@@ -98,12 +100,12 @@ export class Meter {
    * meter.patch('openai', { modules: [OpenAI] })
    */
   patch(sdk: SdkName, { modules }: { readonly modules?: readonly unknown[] } = {}): SdkReport {
-    return this.#patches.patch(sdk, modules)
+    return this.#isClosed('patch') ? { sdk, status: 'failed', copies: [] } : this.#patches.patch(sdk, modules)
   }
 
   /** Meters one client only, and those that its `withOptions` makes; gives the same client back. */
   wrap<Client extends object>(client: Client): Client {
-    return this.#patches.wrap(client)
+    return this.#isClosed('wrap') ? client : this.#patches.wrap(client)
   }
 
   unpatch(sdk: SdkName): void {
@@ -124,7 +126,8 @@ export class Meter {
   forTenant<T>(tenantId: string, fn: () => T): T
   forTenant<T>(tenantId: string, attribution: Attribution, fn: () => T): T
   forTenant<T>(tenantId: string, second: Attribution | (() => T), third?: () => T): T {
-    const [attribution, fn] = typeof second === 'function' ? [undefined, second] : [second, third!]
+    const [attribution, fn] = typeof second === 'function' ? [undefined, second] : [second, third]
+    if (typeof fn !== 'function') throw new MeterError('BAD_INPUT', expected('fn', 'a function', fn))
     return runAs(tenantId, attribution, fn, this.#complain)
   }
 
@@ -148,12 +151,14 @@ export class Meter {
 
   /**
    * Records a call that no patch sees: priced, counted against the tenant's limits and delivered like any other.
-   * Never throws: what cannot be understood is left out, reported, and flagged on the event.
+   * Never throws: what cannot be understood is left out, reported, and flagged on the event. A call reported again under
+   * the same `eventId` counts once.
    *
    * @example
    * meter.trackManually({ provider: 'cohere', model: 'command-r-plus', inputTokens: 512, outputTokens: 128, tenantId: 'acme' })
    */
   trackManually(call: ManualCall): void {
+    if (this.#isClosed('trackManually') || this.#wasTold(call)) return
     // Read in the caller's own turn: the object is the application's, and may be another call's a moment later.
     const manual = this.#problems.guard('internal', 'reading a call reported by hand', () =>
       manualEvent(call, {
@@ -267,6 +272,25 @@ export class Meter {
   }
 
   /** Said once for each kind of fault, however many values have it. */
+  /** Whether a call of that id was reported before: the ledger would count it once, and so must a limit. */
+  #wasTold(call: ManualCall): boolean {
+    const id: unknown = this.#problems.guard('internal', 'reading a call reported by hand', () => call?.eventId)
+    if (typeof id !== 'string') return false
+    if (this.#told.has(id)) return true
+    if (this.#told.size >= IDS_REMEMBERED) this.#told.clear()
+    this.#told.add(id)
+    return false
+  }
+
+  #isClosed(verb: string): boolean {
+    if (!this.#closing) return false
+    this.#problems.report(
+      { kind: 'internal', message: `\`${verb}\` was called on a meter that is closed; it does nothing.` },
+      `closed:${verb}`,
+    )
+    return true
+  }
+
   readonly #complain = (sentence: string): void => {
     this.#problems.report({ kind: 'tenant', message: sentence }, `tenant:${sentence.split(', got ', 1)[0]}`)
   }
@@ -276,6 +300,8 @@ export class Meter {
     if (this.#options.debug) process.stderr.write(`tallygate ${line.replace(/\p{Cc}+/gu, ' ')}\n`)
   }
 }
+
+const IDS_REMEMBERED = 10_000
 
 function defaultSink({ url, apiKey, gzip, dir }: ResolvedOptions): Sink {
   return url === undefined ? sqliteLedger({ path: `${dir}/ledger.db` }) : httpSink({ url, apiKey, gzip })

@@ -49,6 +49,8 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
   const { ttlMs, unsynced, now = Date.now } = options
   const client = createLimitsClient(options)
   const tenants = new Map<string, Tenant>()
+  /** The last question got no answer: no call waits, for whatever tenant, until one does. */
+  let isSilent = false
 
   function tenantOf(tenantId: string): Tenant {
     let tenant = tenants.get(tenantId)
@@ -79,6 +81,7 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
         if (isCurrent) take(tenantId, tenant, limits, beyond)
       } catch (error) {
         isCurrent = true
+        isSilent = true
         tenant.hasFailed = true
         tenant.freshUntil = now() + ttlMs
         options.onFailure(error as Error)
@@ -100,6 +103,7 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
     })
     tenant.freshUntil = Math.min(at + ttlMs, ...tenant.accounts.map(({ until }) => until))
     tenant.hasFailed = false
+    isSilent = false
     options.onSuccess?.()
   }
 
@@ -125,8 +129,24 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
     return done
   }
 
+  /** A limit that the backend could not store holds in this process, until the backend answers what it knows. */
+  function holdHere(rule: LimitRule): void {
+    const tenant = tenantOf(rule.tenantId)
+    const at = now()
+    const others = tenant.accounts.filter(({ window }) => window !== rule.window)
+    tenant.accounts = [...others, open(rule, at, 0n, unsynced.beyondAnswer(rule.tenantId))]
+    tenant.hasFailed = true
+    tenant.freshUntil = at + ttlMs
+  }
+
   return {
-    setLimit: (rule) => change(rule.tenantId, () => client.write(rule)),
+    setLimit: (rule) =>
+      change(rule.tenantId, () =>
+        client.write(rule).catch((error: unknown) => {
+          holdHere(rule)
+          throw error
+        }),
+      ),
     removeLimit: (tenantId, window) => change(tenantId, () => client.remove(tenantId, window)),
     accounts(tenantId) {
       const tenant = tenantOf(tenantId)
@@ -134,7 +154,7 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
       const asked = (tenant.asking ??= ask(tenantId, tenant).finally(() => {
         tenant.asking = undefined
       }))
-      if (!tenant.hasFailed) return asked.then(() => upToDate(tenant))
+      if (!tenant.hasFailed && !isSilent) return asked.then(() => upToDate(tenant))
       asked.catch(() => undefined)
       return upToDate(tenant)
     },

@@ -17,7 +17,8 @@ export interface RemoteLimit extends Omit<LimitRule, 'tenantId'> {
   readonly spentNanoUsd: bigint
 }
 
-const TIMEOUT_MS = 5000
+/** The first call of a tenant waits for the answer: a backend that is slower than this is not waited for. */
+const TIMEOUT_MS = 2000
 
 export function createLimitsClient({ baseUrl, apiKey }: LimitsClientOptions) {
   async function send(method: 'GET' | 'PUT' | 'DELETE', tenantId: string, query = '', body?: object) {

@@ -157,7 +157,7 @@ export function refused({ wire, errors, events }, { APIError, LimitExceededError
     if (!(error instanceof APIError)) return 'the refusal is no APIError of this SDK copy'
     if (error.status !== 402) return `the refusal has status ${error.status}`
     if (error.name !== 'LimitExceededError') return `the refusal is named ${error.name}`
-    if (error.code !== 'LIMIT_EXCEEDED' || error.limitUsd !== '0')
+    if (error.code !== 'LIMIT_EXCEEDED' || error.tenantId !== 'acme')
       return 'the refusal does not say what limit was reached'
   }
   return undefined

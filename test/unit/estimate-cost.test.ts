@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createExperience, type EstimateInput, estimateCost } from '../../src/estimate.ts'
+import { createExperience, type EstimateInput, estimateCost } from '../../src/call/estimate.ts'
 import type { PriceBook } from '../../src/pricing/price.ts'
 import { loadPriceBook } from '../../src/pricing/price-book.ts'
 

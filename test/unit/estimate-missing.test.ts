@@ -1,9 +1,9 @@
 // What is filled in where a provider has not said what was used, and how sure of it we are.
 
 import { describe, expect, test } from 'vitest'
-import { fillUsage } from '../../src/missing-usage.ts'
-import { doubtsOf, flagsOf, type Seen, sourceOf } from '../../src/outcome.ts'
-import type { FinishedCall } from '../../src/record.ts'
+import { fillUsage } from '../../src/call/missing-usage.ts'
+import { doubtsOf, flagsOf, type Seen, sourceOf } from '../../src/call/outcome.ts'
+import type { FinishedCall } from '../../src/call/record.ts'
 import { tokenTotals, type Usage } from '../../src/usage.ts'
 
 const TEN_WORDS = ' word'.repeat(10)

@@ -273,12 +273,36 @@ describe('a change', () => {
     await expect(table.store.removeLimit('acme', 'month')).rejects.toThrow('DELETE with status 403')
   })
 
-  test.each(['.', '..'])('of a tenant called %j is refused, since no address names it', async (tenantId) => {
-    await using table = await backend((_, response) => json(response, limits()))
-    await expect(table.store.setLimit(rule(1n, { tenantId }))).rejects.toMatchObject({ code: 'BAD_INPUT' })
-    expect(await table.accounts(tenantId)).toEqual([])
-    expect(table.failures).toHaveLength(1)
-    expect(table.asked).toEqual([])
+  test.each(['.', '..'])(
+    'of a tenant called %j is not sent, since no address names it, and holds here',
+    async (tenantId) => {
+      await using table = await backend((_, response) => json(response, limits()))
+      await expect(table.store.setLimit(rule(1n, { tenantId }))).rejects.toMatchObject({ code: 'BAD_INPUT' })
+      expect(await table.accounts(tenantId)).toMatchObject([{ tenantId, limitNanoUsd: 1n, committed: 0n }])
+      expect(table.asked).toEqual([])
+    },
+  )
+
+  test('a limit that the backend could not store holds here, until the backend answers what it knows', async () => {
+    let isDown = true
+    await using table = await backend(
+      (_, response) => (isDown ? response.destroy() : json(response, limits(month('50', '1')))),
+      { ttlMs: 0 },
+    )
+    await expect(table.store.setLimit(rule(7n))).rejects.toThrow()
+    expect(await table.accounts()).toMatchObject([{ limitNanoUsd: 7n, committed: 0n }])
+    isDown = false
+    await table.accounts()
+    await expect.poll(() => table.accounts()).toMatchObject([{ limitNanoUsd: 50_000_000_000n }])
+  })
+
+  test('a backend that is silent for one tenant is not waited for by the next', async () => {
+    await using table = await backend(() => {}, { ttlMs: 60_000 })
+    await expect(table.store.setLimit(rule(7n))).rejects.toThrow()
+    const silent = table.store.accounts('first', Date.now())
+    expect(silent).toBeInstanceOf(Promise)
+    expect(await silent).toEqual([])
+    expect(table.store.accounts('second', Date.now())).toEqual([])
   })
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { type EventContext, type FinishedCall, putCost, putTokens, recordOf } from '../../src/call/record.ts'
 import { toWire } from '../../src/event.ts'
 import type { Cost } from '../../src/pricing/price.ts'
-import { type EventContext, type FinishedCall, putCost, putTokens, recordOf } from '../../src/record.ts'
 import { checkWireEvent } from '../../src/wire.ts'
 
 const cost: Cost = {

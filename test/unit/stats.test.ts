@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
-import { createStats, type MeterStats } from '../../src/stats.ts'
+import { createStats, type MeterStats } from '../../src/meter/stats.ts'
 
 const event = (over: Partial<LLMEvent> = {}): LLMEvent => ({
   eventId: 'e',

@@ -290,3 +290,39 @@ describe('HTTP requests', () => {
     }
   })
 })
+
+describe('setTenant outside of a request', () => {
+  test('jobs that a worker runs at once are each billed to their own tenant', async () => {
+    const billed = await Promise.all(
+      ['a', 'b', 'c'].map(async (tenant) => {
+        assignTenant(tenant, silent)
+        await turn()
+        return here()
+      }),
+    )
+    expect(billed).toEqual(['a', 'b', 'c'])
+  })
+
+  test('a queue loop that does not wait for its jobs bills each to the tenant it was started for', async () => {
+    const work = async () => {
+      await turn()
+      return here()
+    }
+    const jobs: Promise<string | undefined>[] = []
+    for await (const tenant of ['j1', 'j2', 'j3']) {
+      assignTenant(tenant, silent)
+      jobs.push(work())
+    }
+    expect(await Promise.all(jobs)).toEqual(['j1', 'j2', 'j3'])
+  })
+
+  test('inside a forTenant it holds for the rest of that, and for nothing outside', async () => {
+    await as('outer', async () => {
+      await (async () => {
+        await turn()
+        assignTenant('inner', silent)
+      })()
+      expect(here()).toBe('inner')
+    })
+  })
+})

@@ -1,7 +1,7 @@
 // What a meter counts of itself, for `meter.stats()`.
 
-import type { DeliveryStats } from './delivery/delivery.ts'
-import type { LLMEvent } from './event.ts'
+import type { DeliveryStats } from '../delivery/delivery.ts'
+import type { LLMEvent } from '../event.ts'
 
 /** Counts since the meter was made. */
 export interface MeterStats {

@@ -1,10 +1,10 @@
 // What a call may cost, before it is made: from its request, the price book, and what such calls came to before.
 
-import type { Estimate } from './limits/limiter.ts'
-import type { PicoUsd } from './money.ts'
-import type { PriceBook } from './pricing/price.ts'
-import { likelyTokens, mostTokens } from './providers/estimate.ts'
-import type { RequestFacts } from './providers/provider.ts'
+import type { Estimate } from '../limits/limiter.ts'
+import type { PicoUsd } from '../money.ts'
+import type { PriceBook } from '../pricing/price.ts'
+import { likelyTokens, mostTokens } from '../providers/estimate.ts'
+import type { RequestFacts } from '../providers/provider.ts'
 
 /** Output of a call of a kind never seen before that sets no cap. */
 const FIRST_GUESS_TOKENS = 1000

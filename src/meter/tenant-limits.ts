@@ -1,19 +1,19 @@
 // The limits of a meter's tenants: set, removed, looked at, and there again after a restart.
 
-import type { LimitWindow } from './errors.ts'
-import type { LLMEvent } from './event.ts'
-import { httpLimitStore } from './limits/http-store.ts'
-import { checkWindow, type Limit, type LimitState, ruleOf, stateOf } from './limits/limit.ts'
-import type { LimitRule, LimitStore } from './limits/limit-store.ts'
-import { createLimiter, type Limiter } from './limits/limiter.ts'
-import { memoryLimitStore } from './limits/memory-store.ts'
-import { createUnsynced } from './limits/unsynced.ts'
-import { nanoCeil, PICO_PER_NANO, picoFromNano } from './money.ts'
-import type { ResolvedOptions } from './options.ts'
-import type { ProblemReporter } from './problems.ts'
-import type { Ledger } from './sinks/ledger.ts'
-import type { Delivery, Sink } from './sinks/sink.ts'
-import { checkTenantId } from './tenant.ts'
+import type { LimitWindow } from '../errors.ts'
+import type { LLMEvent } from '../event.ts'
+import { httpLimitStore } from '../limits/http-store.ts'
+import { checkWindow, type Limit, type LimitState, ruleOf, stateOf } from '../limits/limit.ts'
+import type { LimitRule, LimitStore } from '../limits/limit-store.ts'
+import { createLimiter, type Limiter } from '../limits/limiter.ts'
+import { memoryLimitStore } from '../limits/memory-store.ts'
+import { createUnsynced } from '../limits/unsynced.ts'
+import { nanoCeil, PICO_PER_NANO, picoFromNano } from '../money.ts'
+import type { ResolvedOptions } from '../options.ts'
+import type { ProblemReporter } from '../problems.ts'
+import type { Ledger } from '../sinks/ledger.ts'
+import type { Delivery, Sink } from '../sinks/sink.ts'
+import { checkTenantId } from '../tenant.ts'
 
 export interface TenantLimits {
   readonly limiter: Limiter

@@ -1,11 +1,11 @@
 // How a call came out: names for its end, its error and its attempts, without a word of what was said in it.
 
-import type { Attempt } from './event.ts'
-import type { AttemptResult, ExchangeEnd } from './patch/exchange.ts'
-import { codeOf } from './providers/counts.ts'
-import type { Reading } from './providers/provider.ts'
+import type { Attempt } from '../event.ts'
+import type { AttemptResult, ExchangeEnd } from '../patch/exchange.ts'
+import { codeOf } from '../providers/counts.ts'
+import type { Reading } from '../providers/provider.ts'
+import type { UsageSource } from '../usage.ts'
 import type { FinishedCall } from './record.ts'
-import type { UsageSource } from './usage.ts'
 
 /** How a stream ended that was not read to its end. */
 export const STREAM_ENDS: Readonly<Record<ExchangeEnd, string>> = {

@@ -1,10 +1,10 @@
 // The calls of one meter: which are under way, which wait to be read, and what is still being written down.
 
-import { Call, type CallContext } from './call.ts'
-import { createExperience } from './estimate.ts'
-import type { Observer } from './patch/exchange.ts'
-import type { createRouting } from './providers/index.ts'
-import { currentPayer, type Payer, resumeAs } from './tenant.ts'
+import { createExperience } from '../call/estimate.ts'
+import { Call, type CallContext } from '../call.ts'
+import type { Observer } from '../patch/exchange.ts'
+import type { createRouting } from '../providers/index.ts'
+import { currentPayer, type Payer, resumeAs } from '../tenant.ts'
 
 type FromMeter = Omit<CallContext, 'experience' | 'refusers' | 'unread' | 'ended' | 'keep'>
 

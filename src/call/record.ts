@@ -1,11 +1,11 @@
 // From a finished call to its event: the one place where an event is put together.
 
-import { type Attempt, type CostSource, eventId, isoTime, type LLMEvent, type TagValue } from './event.ts'
-import { formatUsd } from './money.ts'
-import type { Cost } from './pricing/price.ts'
-import type { Reading, RequestFacts } from './providers/provider.ts'
-import type { Payer } from './tenant.ts'
-import { tokenTotals, type Usage, type UsageBounds, type UsageSource } from './usage.ts'
+import { type Attempt, type CostSource, eventId, isoTime, type LLMEvent, type TagValue } from '../event.ts'
+import { formatUsd } from '../money.ts'
+import type { Cost } from '../pricing/price.ts'
+import type { Reading, RequestFacts } from '../providers/provider.ts'
+import type { Payer } from '../tenant.ts'
+import { tokenTotals, type Usage, type UsageBounds, type UsageSource } from '../usage.ts'
 
 /** Everything that is known of a call when it is over. */
 export interface FinishedCall {

@@ -1,8 +1,8 @@
 // The usage that a provider never reported: estimated from the request and from what arrived, with bounds.
 
-import { estimateTokens, type TokenEstimate } from './providers/estimate.ts'
+import { estimateTokens, type TokenEstimate } from '../providers/estimate.ts'
+import { type Bucket, tokenTotals } from '../usage.ts'
 import type { FinishedCall } from './record.ts'
-import { type Bucket, tokenTotals } from './usage.ts'
 
 /** What an estimate goes by. */
 export interface Evidence {
