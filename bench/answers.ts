@@ -121,7 +121,7 @@ export function streaming(chunks: number): typeof fetch {
   const asked = chatEvents(chunks, true)
   const unasked = chatEvents(chunks, false)
   return async (_, init) => {
-    const events = String(init?.body).includes('"include_usage":true') ? asked : unasked
+    const events = (typeof init?.body === 'string' ? init.body : '').includes('"include_usage":true') ? asked : unasked
     let at = 0
     const body = new ReadableStream<Uint8Array>(
       {

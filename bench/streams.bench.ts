@@ -1,115 +1,70 @@
-// What metering adds to a stream: until its first chunk, for each chunk, and at its end, with a `fetch` that answers at once.
+// What metering adds to a stream: for each chunk, and once, before the first and after the last, with a `fetch` that answers at once.
 
 import { streaming } from './answers.ts'
-import { limited } from './meters.ts'
 import { isQuick, plus, report } from './report.ts'
-import { openai, openaiStream } from './sdks.ts'
-import { median } from './statistics.ts'
-import { cpuMicros, type Figures, play, type Way } from './turns.ts'
+import { type Streams, streamsWay } from './streams.ts'
+import { type Contest, play } from './turns.ts'
 
-const CHUNKS = 500
-const streamsPerRound = 5
-const size = isQuick ? { rounds: 25, warmUp: 25 } : { rounds: 300, warmUp: 60 }
-const sdk = openai('.')
+const LONG = 500
+const SHORT = 10
+const NOTHING_HIDDEN = 'nothing hidden: the caller asks for usage'
+const HIDDEN = '`usage: null` hidden: the caller does not ask'
 
-type Stream = AsyncIterable<{ readonly choices: readonly unknown[] }>
-
-function way(name: string, asksForUsage: boolean, isMetered: boolean): Way {
-  return {
-    name,
-    async open() {
-      const { module, call } = await openaiStream('.', { fetch: streaming(CHUNKS) }, asksForUsage)
-      const meter = isMetered ? await limited(sdk, { module, call }) : undefined
-      const one = meter ? () => meter.forTenant('acme', call) : call
-      const shown = asksForUsage ? CHUNKS + 1 : CHUNKS
-      return async () => {
-        const before = meter?.stats().calls ?? 0
-        const figures = await timed(one, shown, () => meter?.flush())
-        if (meter && meter.stats().calls - before !== streamsPerRound) throw new Error('A stream was not metered.')
-        return figures
-      }
-    },
-  }
+function contest(chunks: number, streamsPerRound: number, size: Contest['size'], asksForUsage: boolean): Contest {
+  const shared = { asksForUsage, isMetered: false, streamsPerRound, target: () => ({ fetch: streaming(chunks) }) }
+  const ways: Streams[] = [
+    { ...shared, name: 'plain SDK' },
+    { ...shared, name: 'plain again' },
+    { ...shared, name: 'metered, priced, held', isMetered: true },
+  ]
+  // The provider sends more to whom it is asked for usage: the same bytes, read by the SDK alone.
+  if (!asksForUsage) ways.push({ ...shared, name: 'plain SDK, asking', asksForUsage: true })
+  return { size, ways: ways.map(streamsWay) }
 }
 
-async function timed(call: () => Promise<Stream>, shown: number, after: () => unknown): Promise<Figures> {
-  const first: number[] = []
-  const each: number[] = []
-  const end: number[] = []
-  const cpu = cpuMicros()
-  for (let at = 0; at < streamsPerRound; at++) {
-    let chunks = 0
-    let firstAt = 0
-    let lastAt = 0
-    const start = performance.now()
-    for await (const chunk of await call()) {
-      if (++chunks === 1) firstAt = performance.now()
-      if (chunks === shown) lastAt = performance.now()
-      if ('usage' in chunk && chunks < 2 && shown === CHUNKS) throw new Error('A key that nobody asked for is shown.')
-    }
-    const endAt = performance.now()
-    if (chunks !== shown) throw new Error(`${chunks} chunks were shown, not ${shown}.`)
-    first.push((firstAt - start) * 1000)
-    each.push(((lastAt - firstAt) * 1000) / (shown - 1))
-    end.push((endAt - lastAt) * 1000)
-  }
-  await after()
-  return {
-    first: median(first),
-    each: median(each),
-    end: median(end),
-    cpu: (cpuMicros() - cpu) / streamsPerRound,
-  }
-}
-
-const contests = [
-  {
-    title: 'nothing hidden: the caller asks for usage',
-    size,
-    ways: [way('plain SDK', true, false), way('plain again', true, false), way('metered, limited', true, true)],
-  },
-  {
-    title: '`usage: null` hidden, beside the same bytes',
-    size,
-    ways: [
-      way('plain SDK, asking for usage', true, false),
-      way('plain SDK, not asking', false, false),
-      way('metered, limited', false, true),
-    ],
-  },
-]
+const short = isQuick ? { rounds: 30, warmUp: 60 } : { rounds: 300, warmUp: 300 }
+const long = isQuick ? { rounds: 20, warmUp: 20 } : { rounds: 200, warmUp: 60 }
+const kinds = [NOTHING_HIDDEN, HIDDEN]
+const contests = kinds.flatMap((kind) => [
+  contest(SHORT, 30, short, kind === NOTHING_HIDDEN),
+  contest(LONG, 3, long, kind === NOTHING_HIDDEN),
+])
 const results = await play(contests)
 
 report({
-  title: `A stream of ${CHUNKS} chunks, \`fetch\` answering at once (µs)`,
+  title: 'A stream, `fetch` answering at once (µs)',
   columns: [
     'stream',
     'way',
     'to the first chunk',
     'added',
+    'from the last to the end',
+    'added',
+    'added to a stream',
+    'at best',
     'a chunk',
-    'added',
-    'the end',
-    'added',
-    'CPU a stream',
-    'added',
+    'added to a chunk',
+    'at best',
   ],
-  rows: contests.flatMap(({ title, ways }, at) =>
-    ways.map(({ name }, index) => {
-      const { of, added, within } = results[at]!
-      const cells = (figure: string, digits: number) => [
-        of(name, figure).toFixed(digits),
-        index === 0
-          ? ''
-          : figure === 'each'
-            ? `${plus(added(name, figure), digits)} ± ${within(name, figure).toFixed(digits)}`
-            : plus(added(name, figure), digits),
-      ]
-      return [title, name, ...cells('first', 1), ...cells('each', 2), ...cells('end', 1), ...cells('cpu', 0)]
-    }),
-  ),
+  rows: kinds.flatMap((kind, at) => {
+    const once = results[at * 2]!
+    const many = results[at * 2 + 1]!
+    return contests[at * 2]!.ways.map(({ name }, index) => [
+      kind,
+      name,
+      once.of(name, 'first').toFixed(1),
+      index === 0 ? '' : plus(once.added(name, 'first')),
+      once.of(name, 'end').toFixed(1),
+      index === 0 ? '' : plus(once.added(name, 'end')),
+      index === 0 ? '' : `${plus(once.added(name, 'fixed'))} ± ${once.within(name, 'fixed').toFixed(1)}`,
+      index === 0 ? '' : plus(once.addedAtBest(name, 'fixed')),
+      many.of(name, 'each').toFixed(2),
+      index === 0 ? '' : `${plus(many.added(name, 'each'), 2)} ± ${many.within(name, 'each').toFixed(2)}`,
+      index === 0 ? '' : plus(many.addedAtBest(name, 'each'), 2),
+    ])
+  }),
   notes: [
-    `Medians of ${size.rounds} rounds of ${streamsPerRound} streams, each event a chunk of the body of its own.`,
-    'A provider sends `usage` in every chunk once it is asked for it: the row of the plain SDK that does not ask reads fewer bytes.',
+    `What is added once is of streams of ${SHORT} chunks, what is added to a chunk of streams of ${LONG}; each event is a chunk of the body of its own.`,
+    'A provider that is asked for usage sends it as `null` in every chunk and once more at the end: `plain SDK, asking` reads the bytes that the metered way reads.',
   ],
 })

@@ -353,7 +353,7 @@ export class Call implements Exchange {
     const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
     if (usage && !cost) unpriced(provider, facts.model)
     if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
-    for (const doubt of doubtsOf(call)) this.#strange(doubt, undefined)
+    if (call.flags) for (const doubt of doubtsOf(call)) this.#strange(doubt, undefined)
     if (this.#hold) limiter.settle(this.#hold, cost?.pico ?? 0n, call.at)
     // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
     else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, call.at)

@@ -158,7 +158,7 @@ export class Meter {
    * meter.trackManually({ provider: 'cohere', model: 'command-r-plus', inputTokens: 512, outputTokens: 128, tenantId: 'acme' })
    */
   trackManually(call: ManualCall): void {
-    if (this.#isClosed('trackManually') || this.#wasTold(call)) return
+    if (this.#wasTold(call)) return
     // Read in the caller's own turn: the object is the application's, and may be another call's a moment later.
     const manual = this.#problems.guard('internal', 'reading a call reported by hand', () =>
       manualEvent(call, {

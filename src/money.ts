@@ -56,6 +56,8 @@ const MAX_EXACT = BigInt(Number.MAX_SAFE_INTEGER)
 // Three digits at a time, with and without their trailing zeros: eight times as fast as dividing a bigint.
 const PADDED = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'))
 const TRIMMED = PADDED.map((digits) => digits.replace(/0+$/, ''))
+/** Hardly a call costs a dollar. */
+const BELOW_A_DOLLAR = PADDED.map((digits) => `0.${digits}`)
 const PICO_PER_DOLLAR = Number(PICO_PER_USD)
 
 /** `formatUsd` of a whole number of pico-dollars from 0 to 2^53 - 1. */
@@ -69,10 +71,11 @@ export function formatSmallUsd(pico: number): string {
   const second = high % 1000
   const third = (low / 1000) | 0
   const fourth = low % 1000
-  if (fourth !== 0) return `${dollars}.${PADDED[first]}${PADDED[second]}${PADDED[third]}${TRIMMED[fourth]}`
-  if (third !== 0) return `${dollars}.${PADDED[first]}${PADDED[second]}${TRIMMED[third]}`
-  if (second !== 0) return `${dollars}.${PADDED[first]}${TRIMMED[second]}`
-  return `${dollars}.${TRIMMED[first]}`
+  if (low === 0 && second === 0) return `${dollars}.${TRIMMED[first]}`
+  const head = dollars === 0 ? BELOW_A_DOLLAR[first]! : `${dollars}.${PADDED[first]}`
+  if (low === 0) return head + TRIMMED[second]
+  if (fourth === 0) return head + PADDED[second] + TRIMMED[third]
+  return head + PADDED[second] + PADDED[third] + TRIMMED[fourth]
 }
 
 /** Pico-dollars times a rational, rounded once, half to even. `denominator` must be above 0. */

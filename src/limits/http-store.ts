@@ -142,10 +142,15 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
   return {
     setLimit: (rule) =>
       change(rule.tenantId, () =>
-        client.write(rule).catch((error: unknown) => {
-          holdHere(rule)
-          throw error
-        }),
+        client.write(rule).then(
+          () => {
+            isSilent = false
+          },
+          (error: unknown) => {
+            holdHere(rule)
+            throw error
+          },
+        ),
       ),
     removeLimit: (tenantId, window) => change(tenantId, () => client.remove(tenantId, window)),
     accounts(tenantId) {

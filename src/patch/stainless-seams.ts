@@ -50,7 +50,7 @@ export function patchSeams(owner: object, level: symbol): (() => void)[] {
         if (current) {
           current.exchange.attemptFailed(resultOf(response))
           if (current.exchange.isHiding && (response.status === 400 || response.status === 422))
-            current.complaint = response.clone().text()
+            current.complaint = complaintOf(response)
         }
         return original.call(this, response, ...rest)
       },
@@ -71,6 +71,14 @@ type ParseResponse = (this: unknown, client: unknown, props: ResponseProps, ...r
 
 interface Built {
   readonly req: { body?: unknown }
+}
+
+async function complaintOf(response: Response): Promise<string> {
+  try {
+    return await response.clone().text()
+  } catch {
+    return ''
+  }
 }
 
 async function encode(built: Promise<Built>, current: Sending): Promise<Built> {

@@ -184,7 +184,7 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
       props = await sending.run(now, callOriginal, options)
     } catch (error) {
       const { status } = error as { status?: unknown }
-      const complaint = await now.complaint?.catch(() => undefined)
+      const complaint = await now.complaint
       if (complaint !== undefined && exchange.retryWithout(status, complaint))
         return send(exchange, options, callOriginal, isTextNeeded, false)
       exchange.end(options.signal?.aborted ? 'aborted' : 'failed', error)

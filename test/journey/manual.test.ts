@@ -116,18 +116,19 @@ describe('trackManually', () => {
     },
   )
 
-  test('an id of your own makes a repeated report count once in the ledger', async () => {
+  test('an id of your own makes a repeated report count once, in the ledger and against the limit', async () => {
     using folder = temporaryFolder()
     await using app = await metered({ dir: folder.path })
     const mine = { ...call, eventId: 'invoice-7', tenantId: 'acme' }
+    await app.meter.setLimit('acme', { usd: 1 })
     app.meter.trackManually(mine)
     await app.meter.flush()
     app.meter.trackManually(mine)
     await app.meter.flush()
-    expect(app.meter.stats().delivery).toMatchObject({ delivered: 2, rejected: 0 })
+    expect(app.meter.stats().delivery).toMatchObject({ delivered: 1, rejected: 0 })
+    expect(await app.meter.limits('acme')).toMatchObject([{ spentUsd: '0.0125' }])
     await app.meter.close()
     await using again = await metered({ dir: folder.path })
-    await again.meter.setLimit('acme', { usd: 1 })
     expect(await again.meter.limits('acme')).toMatchObject([{ spentUsd: '0.0125' }])
   })
 })

@@ -103,12 +103,14 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
   /** A second meter that patches as well, and must hear of nothing. */
   function twice(stage, Second) {
     const heard = []
+    // It says that it will hear of nothing, which is right.
+    const complaints = []
     let second
     return {
       ...stage,
       begins(emulator) {
         stage.begins(emulator)
-        second = stage.makeMeter(Second, emulator, heard)
+        second = stage.makeMeter(Second, emulator, heard, complaints)
         second.patchAll()
       },
       async ends(emulator) {

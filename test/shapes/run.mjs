@@ -48,12 +48,14 @@ function metered({
   const events = []
   const problems = []
   const state = {}
-  const makeMeter = (Class, emulator, heard) =>
+  const makeMeter = (Class, emulator, heard, complaints) =>
     new Class({
       sinks: [sink],
+      // The other SDKs would be loaded for nothing.
+      patches: [name],
       hosts: emulator.hosts,
       onEvent: (event) => heard.push(event),
-      onProblem: ({ kind, message }) => problems.push(`${kind}: ${message}`),
+      onProblem: ({ kind, message }) => complaints.push(`${kind}: ${message}`),
       ...options,
     })
   return {
@@ -64,7 +66,7 @@ function metered({
     meter: () => meter,
     dress: dress && ((client) => dress(client, meter)),
     begins(emulator) {
-      meter = makeMeter(Meter, emulator, events)
+      meter = makeMeter(Meter, emulator, events, problems)
       meter.setLimit('acme', { usd })
       patch(meter)
     },

@@ -309,7 +309,8 @@ describe('setTenant outside of a request', () => {
       return here()
     }
     const jobs: Promise<string | undefined>[] = []
-    for await (const tenant of ['j1', 'j2', 'j3']) {
+    for (const tenant of ['j1', 'j2', 'j3']) {
+      await turn()
       assignTenant(tenant, silent)
       jobs.push(work())
     }
