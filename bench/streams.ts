@@ -22,16 +22,23 @@ export function streamsWay({ name, asksForUsage, isMetered, streamsPerRound, tar
       const opened = await openaiStream('.', target(shared), asksForUsage)
       const meter = isMetered ? await limited(openai('.'), opened, { hosts: hosts?.(shared) }) : undefined
       const one = meter ? () => meter.forTenant('acme', opened.call) : opened.call
-      let seen: string | undefined
+      let shown: string | undefined
       return async () => {
+        const before = meter?.stats().calls ?? 0
         const cpu = cpuMicros()
         const timings: Timing[] = []
         for (let at = 0; at < streamsPerRound; at++) timings.push(await timed(one))
         // Delivery is on nobody's path, but it is CPU all the same.
         await meter?.flush()
-        const shape = JSON.stringify([...new Set(timings.map(({ chunks, keys }) => `${chunks} ${keys}`))])
-        if ((seen ??= shape) !== shape) throw new Error(`${name} gave ${seen} and then ${shape}.`)
-        return { ...summed(timings), cpu: (cpuMicros() - cpu) / streamsPerRound, calls: meter?.stats().calls ?? 0 }
+        const figures = { ...summed(timings), cpu: (cpuMicros() - cpu) / streamsPerRound }
+        const metered = (meter?.stats().calls ?? 0) - before
+        if (meter && metered !== streamsPerRound)
+          throw new Error(`${metered} of ${streamsPerRound} streams were metered.`)
+        const shapes = new Set(timings.map(({ shape }) => shape))
+        shown ??= timings[0]!.shape
+        if (shapes.size > 1 || !shapes.has(shown)) throw new Error(`The streams differ: ${[...shapes].join(', ')}.`)
+        if (!asksForUsage && shown.includes('usage')) throw new Error('A usage that nobody asked for was shown.')
+        return figures
       }
     },
   }
@@ -41,8 +48,8 @@ interface Timing {
   readonly first: number
   readonly each: number
   readonly end: number
-  readonly chunks: number
-  readonly keys: string
+  /** How many chunks, and what the first one held. */
+  readonly shape: string
 }
 
 async function timed(call: () => Promise<AsyncIterable<object>>): Promise<Timing> {
@@ -62,8 +69,7 @@ async function timed(call: () => Promise<AsyncIterable<object>>): Promise<Timing
     first: (firstAt - start) * 1000,
     each: ((lastAt - firstAt) * 1000) / (chunks - 1),
     end: (end - lastAt) * 1000,
-    chunks,
-    keys,
+    shape: `${chunks} ${keys}`,
   }
 }
 

@@ -118,6 +118,7 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
         await second.close()
         return [...events, ...heard]
       },
+      leave: () => Promise.all([stage.leave(), second?.close()]),
     }
   }
 

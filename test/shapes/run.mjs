@@ -71,6 +71,8 @@ function metered({
       patch(meter)
     },
     as: (fn) => meter.forTenant('acme', fn),
+    /** Whatever happened: a meter that stays would count for the next. */
+    leave: () => meter?.close(),
     async ends() {
       await meter.flush()
       const { finish } = state.shape.expected

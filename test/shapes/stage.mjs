@@ -88,7 +88,7 @@ export async function play({ name, expected, run }, scene) {
       fails,
       answered,
       newClient,
-      client: scene.clientOf?.(emulator) ?? newClient(),
+      client: newClient(),
       reply: emulator.reply,
     }
     const stuck = new Promise((_, reject) => {
@@ -114,20 +114,12 @@ export async function play({ name, expected, run }, scene) {
   } finally {
     clearTimeout(timer)
     process.off('unhandledRejection', unhandled)
+    await scene.leave?.()
     await emulator.close()
   }
 }
 
-/** What the provider received, as it received it. */
+/** What the provider received, and when it stopped. */
 function wireOf({ requests }) {
-  return requests.map(({ method, path, query, headers, body, status, aborted, requestId }) => ({
-    method,
-    path,
-    query,
-    headers,
-    body,
-    status,
-    aborted,
-    requestId,
-  }))
+  return requests.map((request) => ({ ...request }))
 }

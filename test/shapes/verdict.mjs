@@ -25,15 +25,15 @@ function wires(expected, plain, metered) {
   // A host that refuses what we add is asked a second time, once: everything else it receives is the same.
   const [first, ...rest] = metered.wire
   const asked = expected.refuses && metered.wire.length > plain.wire.length && addsUsage(first) ? rest : metered.wire
-  return [plain.wire.flatMap((request) => onWire(request)), asked.flatMap((request) => onWire(request, plain.wire))]
+  return [plain.wire.flatMap(onWire), asked.flatMap(onWire)]
 }
 
 const addsUsage = ({ body }) => body?.stream_options?.include_usage === true
 
 /** A request, without what we are allowed to add to it: `include_usage`, and what follows from a longer body. */
-function onWire({ method, path, query, headers, body, status, aborted }, unpatched) {
+function onWire({ method, path, query, headers, body, status, aborted }) {
   const { 'content-length': _, host: __, ...kept } = headers
-  return snapshot({ method, path, query, headers: kept, body: withoutUsage(body, unpatched), status, aborted })
+  return snapshot({ method, path, query, headers: kept, body: withoutUsage(body), status, aborted })
 }
 
 function withoutUsage(body) {
