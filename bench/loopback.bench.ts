@@ -8,7 +8,7 @@ import { streamsWay } from './streams.ts'
 import { type Contest, play } from './turns.ts'
 
 const callsPerRound = 20
-const size = isQuick ? { rounds: 15, warmUp: 15 } : { rounds: 200, warmUp: 60 }
+const size = isQuick ? { rounds: 15, warmUp: 15 } : { rounds: 200, warmUp: 300 }
 
 const sdks: Sdk[] = isQuick ? [openai('.')] : [openai('.'), anthropic, genai]
 

@@ -29,10 +29,10 @@ const KINDS = {
     }
   },
 
-  /** Takes whatever comes and says so. */
+  /** Takes whatever comes and says so; of limits it knows nothing. */
   async sponge(): Promise<Addresses> {
     const server = createServer((request, response) => {
-      request.resume().on('end', () => response.writeHead(202).end())
+      request.resume().on('end', () => response.writeHead(request.method === 'POST' ? 202 : 404).end())
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return { ingest: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/ingest` }
