@@ -9,7 +9,7 @@ let results: Results = []
 
 beforeAll(async () => {
   results = await playAll(process.execPath)
-}, 300_000)
+}, 600_000)
 
 describe('every call shape is the same with the SDK patched, is counted once, and can be refused', () => {
   test.each(COMBINATIONS.map((it, index) => [`${it.sdk}, ${it.app} major, ${it.format}`, index] as const))(

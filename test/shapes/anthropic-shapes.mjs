@@ -359,7 +359,7 @@ shape(
     const call = client.messages.create(ask, { signal: controller.signal })
     void emulator
       .until(() => emulator.requests[0]?.status === 200)
-      .then(quiet)
+      .then(() => quiet(30))
       .then(
         () => controller.abort(),
         () => {},

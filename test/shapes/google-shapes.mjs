@@ -155,7 +155,7 @@ shape(
   { source: 'estimated', error: 'any', slow: true },
   async ({ client, reply, fails }) => {
     reply({ text, stallBody: true })
-    await fails(() => client.models.generateContent(frozen({ ...ask, config: { httpOptions: { timeout: 150 } } })))
+    await fails(() => client.models.generateContent(frozen({ ...ask, config: { httpOptions: { timeout: 700 } } })))
   },
 )
 shape(
@@ -164,7 +164,7 @@ shape(
   async ({ client, see, reply, fails }) => {
     reply({ text, stallAfterEvents: 4 })
     const stream = await client.models.generateContentStream(
-      frozen({ ...ask, config: { httpOptions: { timeout: 150 } } }),
+      frozen({ ...ask, config: { httpOptions: { timeout: 700 } } }),
     )
     await fails(() => each(stream, see))
   },

@@ -502,7 +502,7 @@ shape(
     const call = client.chat.completions.create(ask, { signal: controller.signal })
     void emulator
       .until(() => emulator.requests[0]?.status === 200)
-      .then(quiet)
+      .then(() => quiet(30))
       .then(
         () => controller.abort(),
         () => {},
@@ -515,7 +515,7 @@ shape(
   { source: 'reported', attempts: [200, 200], lines: 2, slow: true },
   async ({ client, see, reply }) => {
     reply({ text, stallBody: true })
-    const call = client.chat.completions.create(ask, { timeout: 150, maxRetries: 1 })
+    const call = client.chat.completions.create(ask, { timeout: 700, maxRetries: 1 })
     see(await call.withResponse())
   },
 )
@@ -524,7 +524,7 @@ shape(
   { source: 'estimated', error: 'any', slow: true },
   async ({ client, reply, fails }) => {
     reply({ text, stallBody: true })
-    await fails(() => client.chat.completions.create(ask, { timeout: 150, maxRetries: 0 }))
+    await fails(() => client.chat.completions.create(ask, { timeout: 700, maxRetries: 0 }))
   },
 )
 shape(

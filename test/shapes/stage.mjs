@@ -34,7 +34,7 @@ export function collection() {
   return { shapes, shape }
 }
 
-const STUCK_MS = 8000
+const STUCK_MS = 20_000
 
 /**
  * @param {Shape} shape
