@@ -1,7 +1,9 @@
 // One metered exchange, from the request in the waist to the event on its way out, in the order in which it happens.
 
+import { formOf, parsed, requestFields } from './call/body.ts'
 import { type Experience, estimateCost } from './call/estimate.ts'
-import { fillUsage } from './call/missing-usage.ts'
+import type { Jobs } from './call/jobs.ts'
+import { type Evidence, fillUsage, fillUsageAtOnce } from './call/missing-usage.ts'
 import {
   attemptOf,
   doubtsOf,
@@ -13,24 +15,40 @@ import {
   sourceOf,
   statusOf,
 } from './call/outcome.ts'
-import { type FinishedCall, recordOf } from './call/record.ts'
+import { costOf, type FinishedCall, recordOf } from './call/record.ts'
 import { MissingTenantError } from './errors.ts'
 import type { Attempt, LLMEvent } from './event.ts'
 import type { Account } from './limits/limit-store.ts'
 import type { Hold, Limiter } from './limits/limiter.ts'
-import { type AttemptResult, type Exchange, type ExchangeEnd, type ExchangeRequest, HIDDEN } from './patch/exchange.ts'
+import {
+  type AnswerForm,
+  type AttemptResult,
+  type Exchange,
+  type ExchangeEnd,
+  type ExchangeRequest,
+  HIDDEN,
+} from './patch/exchange.ts'
 import type { PriceBook } from './pricing/price.ts'
 import type { Problem, ProblemReporter } from './problems.ts'
 import { isObject } from './providers/counts.ts'
 import type { Found } from './providers/index.ts'
-import { HIDE, type Json, type Reading, type RequestFacts, type StreamReader } from './providers/provider.ts'
+import {
+  type Asked,
+  HIDE,
+  type JobResult,
+  type Json,
+  type Reading,
+  type RequestFacts,
+  type StreamReader,
+} from './providers/provider.ts'
 import { topLevelFields } from './providers/top-level.ts'
 import type { Payer } from './tenant.ts'
 
 /** What a call needs of the rest of the meter. */
 export interface CallContext {
-  readonly prices: { readonly book: PriceBook | undefined; load(): Promise<PriceBook> }
+  readonly prices: { readonly book: PriceBook | undefined; readonly atOnce: PriceBook; load(): Promise<PriceBook> }
   readonly limiter: Limiter
+  readonly jobs: Jobs
   readonly problems: ProblemReporter
   readonly experience: Experience
   readonly onMissingTenant: 'record' | 'warn' | 'throw'
@@ -46,8 +64,8 @@ export interface CallContext {
   /** The answer waits to be read; `read` reads it for us. */
   unread(call: Call, read: () => Promise<void>): void
   ended(call: Call): void
-  /** Work that goes on after the call has ended. */
-  keep(work: Promise<unknown>): void
+  /** Work that goes on after the call has ended; `atOnce` does without waiting what is left of it when the process exits. */
+  keep(work: Promise<unknown>, atOnce?: () => void): void
   /** Takes the event of a finished call; what follows is no longer on the caller's path. */
   record(event: LLMEvent): void
 }
@@ -56,6 +74,10 @@ export interface CallContext {
 export class Call implements Exchange {
   hasEnded = false
   isHiding = false
+  isBeingRead = false
+  /** How often it was found with a stream that nobody has begun to read. */
+  timesUnread = 0
+  form: AnswerForm = 'json'
   readonly #context: CallContext
   readonly #payer: Payer
   readonly #request: ExchangeRequest
@@ -68,6 +90,7 @@ export class Call implements Exchange {
   #reader: StreamReader | undefined
   #hold: Hold | undefined
   #attempts: Attempt[] = []
+  readonly #results: JobResult[] = []
   #isTrying = false
   #answer: AttemptResult | undefined
   #isMalformed = false
@@ -81,11 +104,12 @@ export class Call implements Exchange {
     this.#at = context.now()
     this.#body = request.body
     this.#facts = this.#factsOf(request.body)
-    if (request.stream) this.#reader = found.route.readStream?.(false)
+    if (request.stream) this.#reader = found.route.readStream?.(false, this.#asked)
   }
 
   // 3 and 4: hold what the call may cost, or refuse it before anything is sent.
   admit(): void | Promise<void> {
+    if (this.#found.route.isFollowUp) return undefined
     const { tenantId } = this.#payer
     if (tenantId === undefined) return this.#admitNobody()
     try {
@@ -189,7 +213,7 @@ export class Call implements Exchange {
     })
     if (asked === undefined) return text
     this.isHiding = true
-    this.#reader = route.readStream?.(true)
+    this.#reader = route.readStream?.(true, this.#asked)
     return asked
   }
 
@@ -215,6 +239,8 @@ export class Call implements Exchange {
     if (this.#answer) this.#attempts.push(attemptOf(this.#answer, 'unknown'))
     this.#isTrying = false
     this.#answer = result
+    this.form = formOf(this.#found.route, this.#request.stream, result.contentType)
+    if (this.form === 'events') this.#reader ??= this.#found.route.readStream?.(this.isHiding, this.#asked)
   }
 
   retryWithout(status: unknown, message: unknown): boolean {
@@ -222,7 +248,7 @@ export class Call implements Exchange {
     if (typeof message !== 'string' || !/stream_options|include_usage/.test(message)) return false
     this.#context.refusers.add(this.#request.host)
     this.isHiding = false
-    this.#reader = this.#found.route.readStream?.(false)
+    this.#reader = this.#found.route.readStream?.(false, this.#asked)
     return true
   }
 
@@ -232,6 +258,7 @@ export class Call implements Exchange {
 
   // 7: the answer, however it is read, reaches exactly one end.
   chunk(data: unknown): unknown {
+    if (this.form === 'lines') return this.#line(data)
     this.#firstChunkAt ??= performance.now()
     if (!this.#reader) return data
     if (!isObject(data)) {
@@ -248,8 +275,21 @@ export class Call implements Exchange {
     }
   }
 
+  #line(line: unknown): unknown {
+    const { route } = this.#found
+    const result = isObject(line)
+      ? this.#context.problems.guard('usage', 'reading a line of results', () => route.readLine?.(line, this.#asked))
+      : undefined
+    if (result) this.#results.push(result)
+    return line
+  }
+
   answer(json: unknown): void {
     if (this.hasEnded) return
+    if (this.form === 'bytes') {
+      this.end('complete')
+      return
+    }
     if (!isObject(json)) this.malformed()
     const answer = isObject(json) ? json : undefined
     this.#finish('complete', this.#read(answer), undefined, () => this.#found.route.generated(answer ?? {}))
@@ -258,6 +298,11 @@ export class Call implements Exchange {
   answerText(text: string): void {
     if (this.hasEnded) return
     const { fields, textFields, generated } = this.#found.route
+    if (this.form === 'lines') for (const line of text.split('\n')) this.chunk(parsed(line))
+    if (this.form === 'lines' || this.form === 'bytes') {
+      this.end('complete')
+      return
+    }
     const answer = topLevelFields(text, fields, textFields) ?? parsed(text)
     if (!answer) this.malformed()
     this.#finish('complete', this.#read(answer), undefined, () => generated(parsed(text) ?? {}))
@@ -273,16 +318,25 @@ export class Call implements Exchange {
     // The SDK could not parse what it read.
     if ((error as Error | null | undefined)?.name === 'SyntaxError' && this.#answer) this.malformed()
     const reader = this.#reader
-    const reading = reader
-      ? (this.#context.problems.guard('usage', 'adding up a stream', () => reader.reading()) ?? {})
-      : {}
-    this.#finish(how, reading, error, () => reader?.generated() ?? [])
+    const { problems } = this.#context
+    if (reader) {
+      const reading = problems.guard('usage', 'adding up a stream', () => reader.reading()) ?? {}
+      this.#finish(how, reading, error, () => reader.generated())
+    } else if (this.form === 'bytes') {
+      // Nothing of the answer is needed: whoever reads it, and however far, it was made and is billed.
+      const reading = problems.guard('usage', 'reading a request', () => this.#found.route.readUnseen?.(this.#asked))
+      this.#hasContent = true
+      this.#finish('complete', reading ?? {}, undefined, () => [])
+    } else this.#finish(how, {}, error, () => [])
   }
 
   #read(answer: Json | undefined): Reading {
     if (!answer) return {}
     this.#hasContent = true
-    return this.#context.problems.guard('usage', 'reading an answer', () => this.#found.route.read(answer)) ?? {}
+    return (
+      this.#context.problems.guard('usage', 'reading an answer', () => this.#found.route.read(answer, this.#asked)) ??
+      {}
+    )
   }
 
   // 8: what was reported stands; what is missing is estimated and says so.
@@ -291,14 +345,56 @@ export class Call implements Exchange {
     const context = this.#context
     context.ended(this)
     const finished = this.#describe(how, reading, error)
+    if (reading.job || reading.results || this.#found.route.isFollowUp) {
+      this.#finishJob(finished)
+      return
+    }
     const { book } = context.prices
-    if (finished.usageSource !== 'estimated' && finished.usageSource !== 'partial' && book) {
+    if (!isMissing(finished) && book) {
       context.problems.guard('internal', 'recording a call', () => this.#price(finished, book))
       return
     }
     // What is not streamed is made in whole before its first byte is sent.
-    const isUnseen = how === 'unread' || reading.isPending === true || (how !== 'complete' && !this.#facts.stream)
-    context.keep(this.#estimateAndPrice(finished, generated, isUnseen))
+    const isUnseen = how === 'unread' || (how !== 'complete' && !this.#facts.stream)
+    let isPriced = false
+    const price = (call: FinishedCall, book: PriceBook): void => {
+      if (isPriced) return
+      isPriced = true
+      this.#price(call, book)
+    }
+    const evidence = () => this.#evidence(finished, generated, isUnseen)
+    const atOnce = () => price(isMissing(finished) ? fillUsageAtOnce(finished, evidence()) : finished, context.prices.atOnce)
+    context.keep(this.#estimateAndPrice(finished, generated, isUnseen, price), atOnce)
+  }
+
+  /** The answer is a stream that is there to be read, and nobody has begun to. */
+  get isWaiting(): boolean {
+    return this.form === 'events' && this.#answer !== undefined && !this.isBeingRead
+  }
+
+  /** The process exits with the call under way: what is known of it is recorded now or never. */
+  endAtExit(): void {
+    const { hasEnded } = this
+    const isSent = this.#isTrying || this.#answer !== undefined || this.#attempts.length > 0
+    // An answer that was never looked at is made in whole all the same; one that was being read breaks off here.
+    if (!hasEnded && isSent) this.end(this.#answer && !this.#hasContent ? 'unread' : 'aborted')
+  }
+
+  /** Work that goes on after its call, and the news of it: recorded once, in the name of whoever started it. */
+  #finishJob(asked: FinishedCall): void {
+    const { jobs, problems, keep, prices } = this.#context
+    const { job } = asked.reading
+    if (job?.state === 'open' && !this.#found.route.isFollowUp) {
+      const giveUp = (eventId: string) => this.#estimateAndPrice({ ...asked, eventId }, () => [], true)
+      jobs.park(asked, this.#hold, job.isText ? giveUp : undefined)
+      return
+    }
+    for (const { call, hold } of jobs.hear(asked, this.#results)) {
+      const record = (book: PriceBook) =>
+        problems.guard('internal', 'recording a call', () => this.#price(call, book, hold))
+      if (prices.book) record(prices.book)
+      else keep(prices.load().then(record))
+    }
   }
 
   #describe(how: ExchangeEnd, reading: Reading, error: unknown): FinishedCall {
@@ -334,27 +430,35 @@ export class Call implements Exchange {
     }
   }
 
-  async #estimateAndPrice(finished: FinishedCall, generated: () => Iterable<string>, isUnseen: boolean): Promise<void> {
-    const { experience, prices } = this.#context
-    const isMissing = finished.usageSource === 'estimated' || finished.usageSource === 'partial'
-    const usualOutput = experience.outputOf(finished.endpoint, finished.facts.model)
-    const call = isMissing
-      ? await fillUsage(finished, { prompt: this.#prompt(), generated: generated(), isUnseen, usualOutput })
+  async #estimateAndPrice(
+    finished: FinishedCall,
+    generated: () => Iterable<string>,
+    isUnseen: boolean,
+    price = (call: FinishedCall, book: PriceBook) => this.#price(call, book),
+  ): Promise<void> {
+    const call = isMissing(finished)
+      ? await fillUsage(finished, this.#evidence(finished, generated, isUnseen))
       : finished
-    this.#price(call, await prices.load())
+    price(call, await this.#context.prices.load())
+  }
+
+  #evidence({ endpoint, facts }: FinishedCall, generated: () => Iterable<string>, isUnseen: boolean): Evidence {
+    const usualOutput = this.#context.experience.outputOf(endpoint, facts.model)
+    return { prompt: this.#prompt(), generated: generated(), isUnseen, usualOutput }
   }
 
   // 9 to 12: the cost at the answer's tier and the request's time, the event, the settlement, and off it goes.
-  #price(call: FinishedCall, book: PriceBook): void {
+  #price(call: FinishedCall, book: PriceBook, hold = this.#hold): void {
     const { limiter, experience, appName, environment, record, unpriced } = this.#context
     const { usage, reading, provider, facts, payer } = call
     const model = reading.model ?? facts.model
-    const cost = usage && book.price(usage, { provider, model, at: call.at, serviceTier: reading.serviceTier })
+    const cost =
+      usage && costOf(book, usage, reading, { provider, model, at: call.at, serviceTier: reading.serviceTier })
     const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
     if (usage && !cost) unpriced(provider, facts.model)
     if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
     if (call.flags) for (const doubt of doubtsOf(call)) this.#strange(doubt, undefined)
-    if (this.#hold) limiter.settle(this.#hold, cost?.pico ?? 0n, call.at)
+    if (hold) limiter.settle(hold, cost?.pico ?? 0n, call.at)
     // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
     else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, call.at)
     record(event)
@@ -371,6 +475,10 @@ export class Call implements Exchange {
     return route.request(requestFields(body, route.requestFields), this.#request.path, this.#request.stream)
   }
 
+  get #asked(): Asked {
+    return { facts: this.#facts, path: this.#request.path, body: () => requestFields(this.#body, undefined) }
+  }
+
   #prompt(): Iterable<string> {
     const body = this.#body
     const json = typeof body === 'string' ? parsed(body) : isObject(body) ? body : undefined
@@ -378,16 +486,6 @@ export class Call implements Exchange {
   }
 }
 
-function requestFields(body: unknown, names: readonly string[] | undefined): Json {
-  if (typeof body === 'string') return (names ? topLevelFields(body, names) : parsed(body)) ?? {}
-  return isObject(body) ? body : {}
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    const json: unknown = JSON.parse(text)
-    return isObject(json) ? json : undefined
-  } catch {
-    return undefined
-  }
+function isMissing({ usageSource }: FinishedCall): boolean {
+  return usageSource === 'estimated' || usageSource === 'partial'
 }

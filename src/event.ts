@@ -33,7 +33,11 @@ export interface CostLine {
  * Token counts at this level are inclusive, the same for every provider; `usage` holds the disjoint buckets.
  */
 export interface LLMEvent {
-  /** UUIDv7 made when the call ended: what makes a delivered event count once. */
+  /**
+   * What makes a delivered event count once: a UUIDv7 made when the call ended, or, for work whose result can be fetched
+   * again and again (a batch, a response in the background), a UUIDv8 made of the provider's id of it. The same id comes
+   * twice only where an estimate is followed by what was reported, which replaces it.
+   */
   readonly eventId: string
   /** When the call was made, ISO 8601 in UTC. */
   readonly timestamp: string
@@ -60,7 +64,10 @@ export interface LLMEvent {
   readonly serviceTier?: string
   readonly stream?: boolean
 
+  /** Of every model that had a part in the call; see `usageByModel`. */
   readonly usage?: Usage
+  /** Where several models had a part in the call, each billed at its own prices: what each used, by its id. */
+  readonly usageByModel?: Readonly<Record<string, Usage>>
   readonly usageSource: UsageSource
   readonly usageBounds?: UsageBounds
   /** Where the provider's own numbers contradict each other or are no counts: `negative:output_tokens`, `sum:total_tokens`, ... */
@@ -72,6 +79,7 @@ export interface LLMEvent {
   readonly cacheCreationTokens?: number
   readonly reasoningTokens?: number
   readonly audioInputTokens?: number
+  readonly audioOutputTokens?: number
   readonly cacheMissTokens?: number
   readonly inputTextTokens?: number
   readonly cachedInputTextTokens?: number
@@ -131,6 +139,7 @@ export const WIRE_NAMES = {
   serviceTier: 'service_tier',
   stream: 'stream',
   usage: 'usage',
+  usageByModel: 'usage_by_model',
   usageSource: 'usage_source',
   usageBounds: 'usage_bounds',
   usageFlags: 'usage_flags',
@@ -141,6 +150,7 @@ export const WIRE_NAMES = {
   cacheCreationTokens: 'cache_creation_tokens',
   reasoningTokens: 'reasoning_tokens',
   audioInputTokens: 'audio_input_tokens',
+  audioOutputTokens: 'audio_output_tokens',
   cacheMissTokens: 'cache_miss_tokens',
   inputTextTokens: 'input_text_tokens',
   cachedInputTextTokens: 'cached_input_text_tokens',
@@ -225,6 +235,8 @@ const EPOCH_MS = 2 ** 16
 let epoch = -1
 let epochDigits = ''
 const RANDOM_DIGITS = 18
+/** Filled again and again: memory outside of the heap is dear to get and to give back. */
+let randomBytes: Buffer | undefined
 let random = ''
 let randomAt = 0
 
@@ -240,10 +252,8 @@ export function eventId(nowMs: number): string {
   }
   if (randomAt === random.length) {
     // Not imported: node:crypto takes 5 ms of CPU to load, for which the first event is early enough.
-    random = process
-      .getBuiltinModule('node:crypto')
-      .randomBytes(64 * RANDOM_DIGITS)
-      .toString('hex')
+    randomBytes ??= Buffer.alloc(64 * RANDOM_DIGITS)
+    random = process.getBuiltinModule('node:crypto').randomFillSync(randomBytes).toString('hex')
     randomAt = 0
   }
   const at = randomAt

@@ -7,6 +7,7 @@ import type { LLMEvent } from './event.ts'
 import type { Limit, LimitState } from './limits/limit.ts'
 import { type ManualCall, manualEvent } from './manual.ts'
 import { type Calls, createCalls } from './meter/calls.ts'
+import { createJobStore } from './meter/job-store.ts'
 import { createStats, type MeterStats } from './meter/stats.ts'
 import { createTenantLimits, type TenantLimits } from './meter/tenant-limits.ts'
 import { formatUsd } from './money.ts'
@@ -44,6 +45,7 @@ export class Meter {
   readonly #delivery
   readonly #rollUp
   readonly #calls: Calls
+  readonly #jobStore
   readonly #patches: Patches
   /** Ids that the application gave to calls it reported by hand. */
   readonly #told = new Set<string>()
@@ -67,10 +69,13 @@ export class Meter {
       sinks: this.#limits.noting(sinks),
       problems: this.#problems,
       beforeEnd: () => this.#calls.endAll(),
+      atExit: () => this.#calls.recordAtOnce(),
     })
     this.#rollUp = createRollUp((event) => this.#delivery.add(event))
+    this.#jobStore = createJobStore(`${resolved.dir}/jobs.db`, this.#problems)
     this.#calls = createCalls({
       find: createRouting(resolved.hosts),
+      jobStore: this.#jobStore,
       prices: this.#prices,
       limiter: this.#limits.limiter,
       problems: this.#problems,
@@ -172,7 +177,10 @@ export class Meter {
       }),
     )
     if (!manual) return
+    let isRecorded = false
     const record = (book: PriceBook) => {
+      if (isRecorded) return
+      isRecorded = true
       this.#problems.guard('internal', 'recording a call reported by hand', () => {
         const { event, cost } = manual.price(book)
         const { tenantId, timestamp, usage } = event
@@ -182,8 +190,9 @@ export class Meter {
         this.#record(event)
       })
     }
-    if (this.#prices.book) record(this.#prices.book)
-    else this.#calls.keep(this.#prices.load().then(record))
+    if (this.#prices.book) return record(this.#prices.book)
+    this.#delivery.watchEnd()
+    this.#calls.keep(this.#prices.load().then(record), () => record(this.#prices.atOnce))
   }
 
   /**
@@ -244,6 +253,7 @@ export class Meter {
     this.#rollUp.drain()
     await this.#delivery.close(deadlineMs)
     await this.#limits.close()
+    this.#jobStore.close()
   }
 
   #record(event: LLMEvent): void {

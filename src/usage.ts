@@ -1,7 +1,8 @@
 // What a call used, in disjoint buckets: every billed unit is in exactly one of them, whatever the provider nests in what.
 
 /**
- * The buckets. Order is the order of reports. Units are tokens but for `fee.*` (a count of occurrences).
+ * The buckets. Order is the order of reports. Units are tokens but for `unit.*` (what the name says) and `fee.*` (a
+ * count of occurrences).
  * `input.text` and `output.text` are what is left after every other bucket of their direction was taken out.
  */
 export const BUCKETS = [
@@ -24,7 +25,17 @@ export const BUCKETS = [
   'output.audio',
   'output.image',
   'output.video',
+  'unit.input_characters',
+  'unit.input_seconds',
+  'unit.input_pages',
+  'unit.output_images',
+  'unit.output_seconds',
+  'unit.session_seconds',
+  'unit.cache_token_hours',
   'fee.web_search',
+  'fee.file_search',
+  'fee.maps_search',
+  'fee.code_session',
 ] as const
 
 export type Bucket = (typeof BUCKETS)[number]
@@ -58,6 +69,7 @@ export interface TokenTotals {
   cacheCreationTokens: number
   reasoningTokens: number
   audioInputTokens: number
+  audioOutputTokens: number
 }
 
 export function tokenTotals(usage: Usage): TokenTotals {
@@ -69,6 +81,7 @@ export function tokenTotals(usage: Usage): TokenTotals {
     cacheCreationTokens: 0,
     reasoningTokens: 0,
     audioInputTokens: 0,
+    audioOutputTokens: 0,
   }
   for (const bucket in usage) {
     const quantity = usage[bucket as Bucket] ?? 0
@@ -80,6 +93,7 @@ export function tokenTotals(usage: Usage): TokenTotals {
     } else if (IS_OUTPUT.has(bucket)) {
       totals.outputTokens += quantity
       if (bucket === 'output.reasoning') totals.reasoningTokens += quantity
+      else if (bucket === 'output.audio') totals.audioOutputTokens += quantity
     }
   }
   totals.totalTokens = totals.inputTokens + totals.outputTokens

@@ -15,6 +15,7 @@ export type FieldKind =
   | 'usageSource'
   | 'costSource'
   | 'quantities'
+  | 'quantitiesByName'
   | 'scalars'
   | 'bounds'
   | 'flags'
@@ -43,6 +44,7 @@ export const FIELD_KINDS = {
   serviceTier: 'text',
   stream: 'boolean',
   usage: 'quantities',
+  usageByModel: 'quantitiesByName',
   usageSource: 'usageSource',
   usageBounds: 'bounds',
   usageFlags: 'flags',
@@ -53,6 +55,7 @@ export const FIELD_KINDS = {
   cacheCreationTokens: 'count',
   reasoningTokens: 'count',
   audioInputTokens: 'count',
+  audioOutputTokens: 'count',
   cacheMissTokens: 'count',
   inputTextTokens: 'count',
   cachedInputTextTokens: 'count',

@@ -86,6 +86,7 @@ const CHECKS: Record<FieldKind, Check> = {
   usageSource: isOneOf(USAGE_SOURCES),
   costSource: isOneOf(COST_SOURCES),
   quantities: isRecordOf(isQuantity),
+  quantitiesByName: isRecordOf(isRecordOf(isQuantity)),
   scalars: isRecordOf(isScalar),
   bounds: (value) => isObject(value) && isRange(value.input_tokens) && isRange(value.output_tokens),
   flags: isListOf(isText),
@@ -181,6 +182,7 @@ async function buildSchemas() {
     usageSource: z.enum(USAGE_SOURCES, `one of ${USAGE_SOURCES.join(', ')}`),
     costSource: z.enum(COST_SOURCES, `one of ${COST_SOURCES.join(', ')}`),
     quantities: record(QUANTITIES, quantity),
+    quantitiesByName: record(QUANTITIES_BY_NAME, record(QUANTITIES, quantity)),
     scalars: record(SCALARS, z.union([text, z.boolean(), z.number()])),
     bounds: z.object({ input_tokens: range, output_tokens: range }, 'an object of two ranges'),
     flags: list(text),
@@ -223,6 +225,7 @@ const MONEY = `a string of decimal digits in dollars, at most 12 behind the poin
 const INSTANT = 'an ISO 8601 time with its zone'
 const LIST = `a list of at most ${MAX_ENTRIES} entries`
 const QUANTITIES = `an object of at most ${MAX_ENTRIES} finite numbers of 0 or more`
+const QUANTITIES_BY_NAME = `an object of at most ${MAX_ENTRIES} objects of finite numbers of 0 or more`
 const SCALARS = `an object of at most ${MAX_ENTRIES} short strings, finite numbers and booleans`
 const STATUS = 'an HTTP status'
 const VERSION = `a version from 1 to ${SCHEMA_VERSION}`

@@ -1,6 +1,6 @@
 // The usage that a provider never reported: estimated from the request and from what arrived, with bounds.
 
-import { estimateTokens, type TokenEstimate } from '../providers/estimate.ts'
+import { estimateTokens, guessTokens, type TokenEstimate } from '../providers/estimate.ts'
 import { type Bucket, tokenTotals } from '../usage.ts'
 import type { FinishedCall } from './record.ts'
 
@@ -23,17 +23,40 @@ const LONGEST_TIMES_USUAL = 10
  * reported the input, Google a running total, OpenAI nothing. A count beside one that cannot be is a lower bound.
  */
 export async function fillUsage(call: FinishedCall, evidence: Evidence): Promise<FinishedCall> {
+  const { isInputKnown, isOutputKnown } = whatIsKnown(call)
+  const input = isInputKnown ? undefined : await estimateTokens(evidence.prompt)
+  const output = isOutputKnown || evidence.isUnseen ? undefined : await estimateTokens(evidence.generated)
+  return filled(call, evidence, input, output)
+}
+
+/** The same from characters alone: while a process exits there is no time to load a tokenizer. */
+export function fillUsageAtOnce(call: FinishedCall, evidence: Evidence): FinishedCall {
+  return filled(call, evidence, guessTokens(evidence.prompt), guessTokens(evidence.generated))
+}
+
+function whatIsKnown({ usage = {}, reading }: FinishedCall) {
+  const { inputTokens, outputTokens } = tokenTotals(usage)
+  const isDoubtful = (reading.flags?.length ?? 0) > 0
+  const isInputKnown = inputTokens > 0 && !isDoubtful
+  return { inputTokens, outputTokens, isInputKnown, isOutputKnown: outputTokens > 0 && !isDoubtful }
+}
+
+const NOTHING: TokenEstimate = { tokens: 0, low: 0, high: 0 }
+
+function filled(
+  call: FinishedCall,
+  { isUnseen, usualOutput }: Evidence,
+  ofPrompt: TokenEstimate = NOTHING,
+  ofGenerated: TokenEstimate = NOTHING,
+): FinishedCall {
   const { facts, streamEnd } = call
-  const known = tokenTotals(call.usage ?? {})
-  const isDoubtful = (call.reading.flags?.length ?? 0) > 0
-  const input = await side(known.inputTokens, isDoubtful, () => estimateTokens(evidence.prompt))
-  const output = await side(known.outputTokens, isDoubtful, async () =>
-    evidence.isUnseen
-      ? unseen(facts.maxOutputTokens, evidence.usualOutput)
-      : within(facts.maxOutputTokens, await estimateTokens(evidence.generated)),
-  )
+  const known = whatIsKnown(call)
+  const cap = facts.maxOutputTokens
+  const input = side(known.inputTokens, known.isInputKnown, ofPrompt)
+  const answer = isUnseen ? unseen(cap, usualOutput) : within(cap, ofGenerated)
+  const output = side(known.outputTokens, known.isOutputKnown, answer)
   // What arrived is as old as the last event: generation went on until the provider noticed.
-  const most = facts.maxOutputTokens ?? evidence.usualOutput * LONGEST_TIMES_USUAL
+  const most = cap ?? usualOutput * LONGEST_TIMES_USUAL
   const high = streamEnd !== undefined ? Math.max(output.high, most) : output.high
   const usage: { [B in Bucket]?: number } = { ...call.usage }
   add(usage, 'input.text', input.tokens - known.inputTokens)
@@ -45,13 +68,8 @@ export async function fillUsage(call: FinishedCall, evidence: Evidence): Promise
   }
 }
 
-async function side(
-  known: number,
-  isDoubtful: boolean,
-  estimate: () => Promise<TokenEstimate>,
-): Promise<TokenEstimate> {
-  if (known > 0 && !isDoubtful) return { tokens: known, low: known, high: known }
-  const { tokens, low, high } = await estimate()
+function side(known: number, isKnown: boolean, { tokens, low, high }: TokenEstimate): TokenEstimate {
+  if (isKnown) return { tokens: known, low: known, high: known }
   return { tokens: Math.max(known, tokens), low: Math.max(known, low), high: Math.max(known, high) }
 }
 

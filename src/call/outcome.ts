@@ -70,7 +70,7 @@ export function flagsOf(seen: Seen, isUsageOptional: boolean): readonly string[]
   if (isMalformed) return [...(reading.flags ?? []), 'malformed']
   if (!isAnswered || how !== 'complete' || reading.usage) return reading.flags
   if (!hasContent) return ['empty']
-  const isMissing = !isUsageOptional && !reading.isPending && reading.error === undefined
+  const isMissing = !isUsageOptional && !reading.job && reading.error === undefined
   return isMissing ? ['missing:usage'] : undefined
 }
 

@@ -1,14 +1,16 @@
 // From a finished call to its event: the one place where an event is put together.
 
 import { type Attempt, type CostSource, eventId, isoTime, type LLMEvent, type TagValue } from '../event.ts'
-import { formatUsd } from '../money.ts'
-import type { Cost } from '../pricing/price.ts'
+import { formatUsd, parseUsd } from '../money.ts'
+import type { Cost, PriceBook, PriceQuery } from '../pricing/price.ts'
 import type { Reading, RequestFacts } from '../providers/provider.ts'
 import type { Payer } from '../tenant.ts'
-import { tokenTotals, type Usage, type UsageBounds, type UsageSource } from '../usage.ts'
+import { type Bucket, tokenTotals, type Usage, type UsageBounds, type UsageSource } from '../usage.ts'
 
 /** Everything that is known of a call when it is over. */
 export interface FinishedCall {
+  /** Where it is not to be a new one: see `jobs.ts`. */
+  readonly eventId?: string | undefined
   readonly payer: Payer
   readonly provider: string
   readonly host: string
@@ -28,8 +30,25 @@ export interface FinishedCall {
   readonly streamEnd: string | undefined
   /** Epoch milliseconds at which it was made. */
   readonly at: number
-  readonly durationMs: number
+  /** Absent for a call that nobody has waited for: one of a batch. */
+  readonly durationMs: number | undefined
   readonly timeToFirstTokenMs: number | undefined
+}
+
+/** What the provider itself says that it charges, or what the book says for every model that had a part in the call. */
+export function costOf(book: PriceBook, usage: Usage, reading: Reading, query: PriceQuery): Cost | undefined {
+  const reported = reading.costUsd === undefined ? undefined : parseUsd(reading.costUsd)
+  if (reported !== undefined) return { pico: reported, source: 'reported', lines: [] }
+  const own = book.price(usage, query)
+  if (!reading.others) return own
+  const costs = [own, ...reading.others.map((other) => book.price(other.usage, { ...query, model: other.model }))]
+  // A part without a price would make the sum too low.
+  if (!costs.every((cost) => cost !== undefined)) return undefined
+  return {
+    pico: costs.reduce((sum, { pico }) => sum + pico, 0n),
+    source: costs.some(({ source }) => source === 'fallback') ? 'fallback' : 'priced',
+    lines: costs.flatMap(({ lines }) => lines),
+  }
 }
 
 /** What the event has besides the call: the money, and the application's own labels. */
@@ -46,7 +65,7 @@ export function recordOf(call: FinishedCall, context: EventContext): LLMEvent {
   const { reading, facts, usage, payer } = call
   const model = reading.model ?? facts.model
   const event: Building = {
-    eventId: eventId(call.at + call.durationMs),
+    eventId: call.eventId ?? eventId(call.at + (call.durationMs ?? 0)),
     timestamp: isoTime(call.at),
     provider: call.provider,
     host: call.host,
@@ -54,9 +73,9 @@ export function recordOf(call: FinishedCall, context: EventContext): LLMEvent {
     endpoint: call.endpoint,
     stream: facts.stream,
     usageSource: call.usageSource,
-    durationMs: call.durationMs,
     attempts: call.attempts,
   }
+  if (call.durationMs !== undefined) event.durationMs = call.durationMs
   if (payer.tenantId !== undefined) event.tenantId = payer.tenantId
   const { attribution } = payer
   if (attribution.userId !== undefined) event.userId = attribution.userId
@@ -73,10 +92,13 @@ export function recordOf(call: FinishedCall, context: EventContext): LLMEvent {
   if (reading.upstreamProvider !== undefined) event.upstreamProvider = reading.upstreamProvider
   if (reading.serviceTier !== undefined) event.serviceTier = reading.serviceTier
   if (usage !== undefined) {
-    event.usage = usage
-    putTokens(event, usage)
+    const { others } = reading
+    event.usage = others ? sumOf([usage, ...others.map((other) => other.usage)]) : usage
+    if (others) event.usageByModel = byModel(model, usage, others)
+    putTokens(event, event.usage)
     putCost(event, context)
   }
+  if (reading.figures !== undefined) Object.assign(event, reading.figures)
   if (call.usageBounds !== undefined) event.usageBounds = call.usageBounds
   if (call.flags !== undefined && call.flags.length > 0) event.usageFlags = call.flags
   if (call.timeToFirstTokenMs !== undefined) event.timeToFirstTokenMs = call.timeToFirstTokenMs
@@ -86,6 +108,23 @@ export function recordOf(call: FinishedCall, context: EventContext): LLMEvent {
   const metadata = metadataOf(call)
   if (metadata !== undefined) event.metadata = metadata
   return Object.freeze(event)
+}
+
+function byModel(model: string, usage: Usage, others: NonNullable<Reading['others']>): Record<string, Usage> {
+  const models: Record<string, Usage> = { [model]: usage }
+  for (const other of others) {
+    const before = models[other.model]
+    models[other.model] = before ? sumOf([before, other.usage]) : other.usage
+  }
+  return models
+}
+
+function sumOf(usages: readonly Usage[]): Usage {
+  const sum: { [B in Bucket]?: number } = {}
+  for (const usage of usages)
+    for (const [bucket, quantity] of Object.entries(usage) as [Bucket, number][])
+      sum[bucket] = (sum[bucket] ?? 0) + quantity
+  return sum
 }
 
 /** The inclusive counts of the usage; those that hold nothing are left out but for the three that everybody reads. */
@@ -98,18 +137,20 @@ export function putTokens(event: Building, usage: Usage): void {
   if (totals.cacheCreationTokens > 0) event.cacheCreationTokens = totals.cacheCreationTokens
   if (totals.reasoningTokens > 0) event.reasoningTokens = totals.reasoningTokens
   if (totals.audioInputTokens > 0) event.audioInputTokens = totals.audioInputTokens
+  if (totals.audioOutputTokens > 0) event.audioOutputTokens = totals.audioOutputTokens
 }
 
 export function putCost(event: Building, { cost, priceVersion }: Pick<EventContext, 'cost' | 'priceVersion'>): void {
   event.costSource = costSource(cost, event.usageSource)
   if (cost === undefined) return
   event.costUsd = formatUsd(cost.pico)
-  event.costLines = cost.lines
+  if (cost.lines.length > 0) event.costLines = cost.lines
   if (priceVersion !== undefined) event.priceVersion = priceVersion
 }
 
 function costSource(cost: Cost | undefined, usageSource: UsageSource): CostSource {
   if (cost === undefined) return 'unpriced'
+  if (cost.source === 'reported') return 'reported'
   return usageSource === 'reported' ? cost.source : 'estimated'
 }
 

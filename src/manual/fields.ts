@@ -36,6 +36,15 @@ const listOf =
     return list.includes(undefined) ? undefined : list
   }
 
+function recordOf(entry: Read): Read {
+  return (value) => {
+    const entries = isObject(value) ? Object.entries(value) : []
+    if (!isObject(value) || entries.length > MAX_ENTRIES) return undefined
+    const read = entries.map(([name, one]) => [name, entry(one)] as const)
+    return read.some(([, one]) => one === undefined) ? undefined : Object.fromEntries(read)
+  }
+}
+
 const READERS: Readonly<Record<FieldKind, Read>> = {
   id: (value) => (tenantIdFault(value) === undefined ? value : undefined),
   time: text,
@@ -50,11 +59,8 @@ const READERS: Readonly<Record<FieldKind, Read>> = {
   },
   usageSource: oneOf(USAGE_SOURCES),
   costSource: oneOf(COST_SOURCES),
-  quantities(value) {
-    const entries = isObject(value) ? Object.entries(value) : []
-    const isGood = isObject(value) && entries.length <= MAX_ENTRIES && entries.every(([, one]) => isNumber(one))
-    return isGood ? Object.fromEntries(entries) : undefined
-  },
+  quantities: recordOf((one) => (isNumber(one) ? one : undefined)),
+  quantitiesByName: recordOf(recordOf((one) => (isNumber(one) ? one : undefined))),
   scalars(value): Readonly<Record<string, TagValue>> | undefined {
     try {
       return checkTags(value)
@@ -99,6 +105,7 @@ const EXPECTS: Readonly<Record<FieldKind, string>> = {
   usageSource: `one of ${USAGE_SOURCES.join(', ')}`,
   costSource: `one of ${COST_SOURCES.join(', ')}`,
   quantities: `an object of numbers from 0 to ${ABSURD}`,
+  quantitiesByName: `an object of objects of numbers from 0 to ${ABSURD}`,
   scalars: 'an object of at most 32 short strings, finite numbers and booleans',
   bounds: 'an object of two ranges, `inputTokens` and `outputTokens`',
   flags: 'a list of strings',

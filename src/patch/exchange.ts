@@ -3,10 +3,16 @@
 /** The SDKs that have a waist of their own; each speaks the wire of that name. */
 export type SdkName = 'openai' | 'anthropic' | 'google'
 
+/** The wire that a client speaks; `any`: it is not known, and the host alone decides. */
+export type WireName = 'openai' | 'anthropic' | 'google' | 'any'
+
+/** What the body of an answer is. `lines`: a JSON object a line. `bytes`: anything that is not read. */
+export type AnswerForm = 'json' | 'events' | 'lines' | 'bytes'
+
 /** One call as it stands in the waist, before anything was sent. */
 export interface ExchangeRequest {
-  readonly sdk: SdkName
-  /** Lower case. */
+  readonly wire: WireName
+  /** Lower case; `socket` for a response on a WebSocket. */
   readonly method: string
   /** Host with port, as the client will dial it: `api.openai.com`, `127.0.0.1:4010`. */
   readonly host: string
@@ -33,6 +39,8 @@ export function endOf(error: unknown): ExchangeEnd {
 export interface AttemptResult {
   readonly status?: number | undefined
   readonly requestId?: string | undefined
+  /** The answer's `content-type`, where the waist has one. */
+  readonly contentType?: string | undefined
 }
 
 /** In place of a chunk: the caller never asked for this one. */
@@ -55,14 +63,18 @@ export interface Exchange {
   attemptFailed(result: AttemptResult): void
   /** The headers of the answer that counts have arrived. */
   answered(result: AttemptResult): void
+  /** How the body is to be read: known once `answered` was called. */
+  readonly form: AnswerForm
   /**
    * The answer waits to be read, and `read` reads it on its own account without taking it from the caller.
    * A promise that nobody awaits leaves its answer unread, billed all the same.
    */
   unread(read: () => Promise<void>): void
+  /** The caller has begun to read the stream. One that is kept and not begun is given up in the end: see `end`. */
+  isBeingRead: boolean
   /** Some of what the provider sends was not asked for by the caller: `chunk` tells which. */
   readonly isHiding: boolean
-  /** One parsed server-sent event: what the caller shall get, or `HIDDEN`; the same after the exchange has ended. */
+  /** One parsed server-sent event, or one line: what the caller shall get, or `HIDDEN`; the same after the exchange has ended. */
   chunk(data: unknown): unknown
   /** The parsed JSON answer; ends the exchange. */
   answer(json: unknown): void

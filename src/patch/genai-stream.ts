@@ -55,7 +55,10 @@ export function watchEvents(
   }
   const watched: AsyncIterableIterator<HttpResponse> = {
     [Symbol.asyncIterator]: () => watched,
-    next: () => inner.next().then(take, fail),
+    next() {
+      exchange.isBeingRead = true
+      return inner.next().then(take, fail)
+    },
     return(value?: unknown) {
       exchange.end(isAborted() ? 'aborted' : 'stopped')
       return inner.return ? inner.return(value) : Promise.resolve({ value, done: true as const })

@@ -169,7 +169,7 @@ function describe(client: ApiClient, request: ApiRequest, stream: boolean): Exch
     host = 'unknown'
   }
   return {
-    sdk: 'google',
+    wire: 'google',
     method: request.httpMethod.toLowerCase(),
     host,
     path: question < 0 ? request.path : request.path.slice(0, question),

@@ -42,14 +42,15 @@ const METHODS = ['json', 'text', 'arrayBuffer', 'blob', 'bytes', 'formData'] as 
 type Method = (typeof METHODS)[number]
 
 const decoded = (exchange: Exchange, bytes: ArrayBuffer | Uint8Array) =>
-  exchange.answerText(new TextDecoder().decode(bytes))
+  exchange.form === 'bytes' ? exchange.end('complete') : exchange.answerText(new TextDecoder().decode(bytes))
 
 const REPORTS: Readonly<Record<Method, (exchange: Exchange, value: never) => void>> = {
   json: (exchange, value: unknown) => exchange.answer(value),
   text: (exchange, value: string) => exchange.answerText(value),
   arrayBuffer: decoded,
   bytes: decoded,
-  blob: (exchange, value: Blob) => void value.text().then((text) => exchange.answerText(text)),
+  blob: (exchange, value: Blob) =>
+    exchange.form === 'bytes' ? exchange.end('complete') : void value.text().then((text) => exchange.answerText(text)),
   formData: (exchange) => exchange.end('unread'),
 }
 

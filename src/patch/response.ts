@@ -17,7 +17,7 @@ export function observeResponse(response: Response, exchange: Exchange, isStream
     exchange.end('unread')
     return
   }
-  if (isStream) endWhenForgotten(response, exchange)
+  if (isStream || exchange.form === 'lines') endWhenForgotten(response, exchange)
   else exchange.unread(() => readUnread(response, observation, clone))
 }
 
@@ -27,7 +27,7 @@ async function readUnread(response: Response, observation: Observation, clone: (
   if (!isFree(observation)) return
   try {
     // Read past our methods, which say nothing then.
-    if (response.bodyUsed) exchange.end('unread')
+    if (response.bodyUsed || exchange.form === 'bytes') exchange.end('unread')
     else exchange.answerText(await clone.call(response).text())
   } catch (error) {
     exchange.end(endOf(error), error)
@@ -43,6 +43,7 @@ export function handOver(response: object): HandedOver | undefined {
     claim() {
       if (!isFree(observation)) return false
       observation.reader = 'sdk'
+      observation.exchange.isBeingRead = true
       observation.isHandingOver = true
       return true
     },

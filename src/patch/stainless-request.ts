@@ -1,9 +1,13 @@
 // A request of a Stainless SDK in our words, and the head of its answer.
 
-import type { AttemptResult, ExchangeRequest, SdkName } from './exchange.ts'
+import type { AttemptResult, ExchangeRequest, WireName } from './exchange.ts'
 import type { RequestOptions, StainlessClient } from './stainless.ts'
 
-export function describe(sdk: SdkName, client: StainlessClient, options: RequestOptions): ExchangeRequest | undefined {
+export function describe(
+  wire: WireName,
+  client: StainlessClient,
+  options: RequestOptions,
+): ExchangeRequest | undefined {
   const { path, body } = options
   if (typeof path !== 'string') return undefined
   const isAbsolute = path.startsWith('http')
@@ -11,7 +15,7 @@ export function describe(sdk: SdkName, client: StainlessClient, options: Request
   const question = path.indexOf('?')
   const given = body as { stream?: unknown; toJSON?: unknown } | null | undefined
   return {
-    sdk,
+    wire,
     method: options.method ?? 'get',
     host: hostOf(base),
     path: question < 0 ? path : path.slice(0, question),
@@ -38,5 +42,9 @@ function hostOf(url: string): string {
 
 export function resultOf({ status, headers }: Response): AttemptResult {
   // openai says `x-request-id`, anthropic `request-id`.
-  return { status, requestId: headers.get('x-request-id') ?? headers.get('request-id') ?? undefined }
+  return {
+    status,
+    requestId: headers.get('x-request-id') ?? headers.get('request-id') ?? undefined,
+    contentType: headers.get('content-type') ?? undefined,
+  }
 }

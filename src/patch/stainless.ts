@@ -197,9 +197,9 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
   undos.push(replaceMethod(owner, 'makeRequest', makeRequest), ...patchSeams(owner, level))
 }
 
-function arrived({ response, options }: ResponseProps, exchange: Exchange): void {
+function arrived({ response }: ResponseProps, exchange: Exchange): void {
   exchange.answered(resultOf(response))
   // A 204 and an empty body are never read by the SDK.
   if (response.status === 204 || response.headers.get('content-length') === '0') exchange.end('complete')
-  else observeResponse(response, exchange, options.stream === true)
+  else observeResponse(response, exchange, exchange.form === 'events')
 }

@@ -1,6 +1,6 @@
 // The body of an answer as the caller reads it raw: the same bytes, watched, less what the caller did not ask for.
 
-import { type Exchange, endOf, HIDDEN } from './exchange.ts'
+import { type AnswerForm, type Exchange, endOf, HIDDEN } from './exchange.ts'
 import { dataOf, type RawEvent, sseSplitter } from './sse.ts'
 
 /** What an answer read as bytes may hold in memory while it is put together; above it the usage is not looked for. */
@@ -14,7 +14,7 @@ export function tap(
 ): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   let broken: { readonly error: unknown } | undefined
-  const through = isStream ? eventsThrough(exchange) : textThrough(exchange)
+  const through = isStream ? eventsThrough(exchange) : (THROUGH[exchange.form] ?? textThrough)(exchange)
   return new ReadableStream<Uint8Array>(
     {
       type: 'bytes',
@@ -23,6 +23,7 @@ export function tap(
         for (;;) {
           let step: ReadableStreamReadResult<Uint8Array>
           try {
+            exchange.isBeingRead = true
             reader ??= bodyOf().getReader()
             step = await reader.read()
           } catch (error) {
@@ -87,6 +88,59 @@ function textThrough(exchange: Exchange): Through {
     },
     rest: () => NOTHING,
   }
+}
+
+/** Objects of one line each. A file that holds anything else is the application's own. */
+function linesThrough(exchange: Exchange): Through {
+  const decoder = new TextDecoder()
+  let rest = ''
+  let isOther = false
+  const take = (line: string) => {
+    if (isOther || line.trim() === '') return
+    try {
+      exchange.chunk(JSON.parse(line))
+    } catch {
+      isOther = true
+    }
+  }
+  const add = (more: string) => {
+    if (isOther) return
+    const lines = (rest + more).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) take(line)
+    if (rest.length > MAX_JSON_CHARACTERS) isOther = true
+    if (isOther) rest = ''
+  }
+  return {
+    push(bytes) {
+      add(decoder.decode(bytes, { stream: true }))
+      return copyOf(bytes)
+    },
+    end() {
+      add(decoder.decode())
+      take(rest)
+      exchange.end('complete')
+      return NOTHING
+    },
+    rest: () => NOTHING,
+  }
+}
+
+/** Of sound, or of a file, only its end is of interest. */
+function bytesThrough(exchange: Exchange): Through {
+  return {
+    push: copyOf,
+    end() {
+      exchange.end('complete')
+      return NOTHING
+    },
+    rest: () => NOTHING,
+  }
+}
+
+const THROUGH: Partial<Record<AnswerForm, (exchange: Exchange) => Through>> = {
+  lines: linesThrough,
+  bytes: bytesThrough,
 }
 
 /** Server-sent events: the very bytes where nothing is hidden, and else event by event. */

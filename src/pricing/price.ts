@@ -18,8 +18,9 @@ export interface PriceQuery {
 /** An exact cost: the sum of its lines. */
 export interface Cost {
   readonly pico: PicoUsd
-  /** `fallback`: no row for this id, the price of the model's family was used. */
-  readonly source: 'priced' | 'fallback'
+  /** `fallback`: no row for this id, the price of the model's family was used. `reported`: the provider said it. */
+  readonly source: 'priced' | 'fallback' | 'reported'
+  /** None where the provider said only the sum. */
   readonly lines: readonly CostLine[]
 }
 

@@ -91,7 +91,7 @@ const SWITCHES = new Set(['max_tokens', 'temperature', 'top_p', 'top_k', 'servic
 
 export const anthropic: Provider = {
   name: 'anthropic',
-  sdk: 'anthropic',
+  wire: 'anthropic',
   hosts: /^api\.anthropic\.com$/,
   routes: [
     {

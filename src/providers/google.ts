@@ -106,7 +106,7 @@ const generate: Route = {
 
 export const google: Provider = {
   name: 'google',
-  sdk: 'google',
+  wire: 'google',
   hosts: /^(?:generativelanguage|(?:[a-z0-9-]+-)?aiplatform(?:\.[a-z0-9-]+\.rep)?)\.googleapis\.com$/,
   routes: [
     generate,

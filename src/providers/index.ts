@@ -5,6 +5,9 @@ import { google } from './google.ts'
 import { openai } from './openai.ts'
 import type { Provider, Route } from './provider.ts'
 
+/** The wire that a client speaks; `any`: the host alone decides. */
+type Wire = Exclude<Provider['wire'], 'own'> | 'any'
+
 /** Every wire we read. Adding one is a file and a line here. */
 export const PROVIDERS: readonly Provider[] = [openai, anthropic, google]
 
@@ -25,23 +28,27 @@ export function createRouting(hosts: Readonly<Record<string, string>> = {}) {
     return Object.hasOwn(hosts, hostname) ? hosts[hostname] : undefined
   }
 
-  function find(sdk: Provider['sdk'], host: string, path: string): Found | null {
+  function find(wire: Wire, method: string, host: string, path: string): Found | null {
     const name = named(host) ?? PROVIDERS.find((known) => known.hosts.test(host))?.name ?? host
+    const own = PROVIDERS.filter((known) => known.name === name)
+    const known = wire === 'any' ? own : own.filter((provider) => provider.wire === wire)
     // A host that is not known speaks the wire of the SDK that dials it.
-    const wire =
-      PROVIDERS.find((known) => known.name === name && known.sdk === sdk) ??
-      PROVIDERS.find((known) => known.sdk === sdk)
-    const route = wire?.routes.find((known) => known.path.test(path))
-    return route ? { provider: name, route } : null
+    const speaking = known.length > 0 ? known : PROVIDERS.filter((provider) => provider.name === wire)
+    for (const { routes } of speaking) {
+      const route = routes.find((one) => (one.method ?? 'post') === method && one.path.test(path))
+      if (route) return { provider: name, route }
+    }
+    return null
   }
 
   /** The route of a request, or `null` when it is not billable. Remembered: the same few come again and again. */
-  return (sdk: Provider['sdk'], method: string, host: string, path: string): Found | null => {
-    if (method !== 'post') return null
-    const paths = remembered(remembered(found, sdk), host)
+  return (wire: Wire, method: string, host: string, path: string): Found | null => {
+    const paths = remembered(remembered(found, wire), host)
+    // Ids stand in the paths of other methods: there are as many of them as calls.
+    if (method !== 'post') return find(wire, method, host, path)
     let route = paths.get(path)
     if (route === undefined) {
-      route = find(sdk, host, path)
+      route = find(wire, method, host, path)
       if (paths.size >= 1000) paths.clear()
       paths.set(path, route)
     }

@@ -102,9 +102,16 @@ export function readResponse(answer: Json): Reading {
     serviceTier: codeOf(answer['service_tier']),
     finishReason: codeOf(answer['status']),
     // A response in the background is answered before it is made; its usage comes with `GET /responses/{id}`.
-    ...((answer['status'] === 'queued' || answer['status'] === 'in_progress') && { isPending: true }),
+    ...jobOf(answer),
     error: isObject(failed) ? (codeOf(failed['code']) ?? 'response_failed') : undefined,
   }
+}
+
+function jobOf(answer: Json): Pick<Reading, 'job'> {
+  const id = textOf(answer['id'])
+  if (answer['background'] !== true || id === undefined) return {}
+  const isOpen = answer['status'] === 'queued' || answer['status'] === 'in_progress'
+  return { job: { id, state: isOpen ? 'open' : 'over', isText: true } }
 }
 
 /** Deltas that are no text of the model: sound in base64, and what a command printed. */
@@ -132,7 +139,7 @@ export function responseStream(): StreamReader {
     },
     reading() {
       const reading = last ? readResponse(last) : {}
-      const { isPending: _, ...known } = reading
+      const { job: _, ...known } = reading
       return { ...known, ...(error !== undefined && { error }), ...(!isOver && { usage: undefined, flags: undefined }) }
     },
     generated: () => generated,

@@ -71,7 +71,7 @@ const chat: Route = {
 
 export const openai: Provider = {
   name: 'openai',
-  sdk: 'openai',
+  wire: 'openai',
   // Regional endpoints (eu.api.openai.com) are the same provider.
   hosts: /^(?:[a-z0-9-]+\.)?api\.openai\.com$/,
   routes: [
@@ -80,7 +80,7 @@ export const openai: Provider = {
       endpoint: 'responses',
       path: /(?:^|\/)responses$/,
       request: (body, _path, stream) => facts(body, stream, capOf(body['max_output_tokens']), ['tools']),
-      fields: ['id', 'model', 'usage', 'tool_usage', 'service_tier', 'status', 'error'],
+      fields: ['id', 'model', 'usage', 'tool_usage', 'service_tier', 'status', 'error', 'background'],
       read: readResponse,
       readStream: responseStream,
       generated: (answer) => texts(answer['output']),

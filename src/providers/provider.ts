@@ -1,6 +1,6 @@
 // The contract of a provider: what its wire says, as data beside a few small functions.
 
-import type { TagValue } from '../event.ts'
+import type { LLMEvent, TagValue } from '../event.ts'
 import type { Usage } from '../usage.ts'
 
 export type Json = Record<string, unknown>
@@ -15,6 +15,57 @@ export interface RequestFacts {
   readonly metadata?: Readonly<Record<string, TagValue>> | undefined
 }
 
+/** What a route may ask of the request while it reads the answer: some answers say nothing of what they cost. */
+export interface Asked {
+  readonly facts: RequestFacts
+  /** As `ExchangeRequest.path`. */
+  readonly path: string
+  /** The fields of the request's body; those of a form as text; empty where it had none. */
+  body(): Json
+}
+
+/** Figures of an event that are neither buckets nor totals of them. */
+export type Figures = Pick<
+  LLMEvent,
+  | 'cacheMissTokens'
+  | 'inputTextTokens'
+  | 'cachedInputTextTokens'
+  | 'inputImageTokens'
+  | 'cachedInputImageTokens'
+  | 'outputImageTokens'
+  | 'imageCount'
+  | 'characterCount'
+  | 'durationSeconds'
+  | 'durationUnavailable'
+  | 'inputTokensDetails'
+>
+
+/** Work that goes on after its call was answered: a response in the background, a video, a batch. */
+export interface Job {
+  /** The provider's id of it. */
+  readonly id: string
+  /**
+   * `open`: still being made. `over`: the reading that this stands in is what it came to. `split`: it is over, and what
+   * it came to is told call by call, as `JobResult`s.
+   */
+  readonly state: 'open' | 'over' | 'split'
+  /** What is being made is text of a length that can be estimated, should nobody ever ask what became of it. */
+  readonly isText?: boolean
+  /** Other ids that lead to it: the file that has a batch's results. */
+  readonly aliases?: readonly string[]
+}
+
+/** One call that was made within a job: a line of a batch's results. */
+export interface JobResult {
+  /** The job, by its id or an alias: who started it pays. */
+  readonly job: string
+  /** The provider's own id of this call, unlike any other: what makes it count once, however often it is read. */
+  readonly id: string
+  readonly endpoint: string
+  readonly modelRequested?: string | undefined
+  readonly reading: Reading
+}
+
 /** What an answer said. Every field is what the provider wrote; nothing is made up. */
 export interface Reading {
   readonly model?: string | undefined
@@ -22,6 +73,11 @@ export interface Reading {
   readonly serviceTier?: string | undefined
   readonly finishReason?: string | undefined
   readonly upstreamProvider?: string | undefined
+  /** What the provider itself charges, in exact decimal dollars: it wins over the price book. */
+  readonly costUsd?: string | undefined
+  /** What other models used within the same call, billed at their own prices; no part of `usage`. */
+  readonly others?: readonly { readonly model: string; readonly usage: Usage }[] | undefined
+  readonly figures?: Figures | undefined
   /** Absent where the answer has no usage. */
   readonly usage?: Usage | undefined
   /** What cannot be right in the provider's own numbers: kind and field. */
@@ -30,8 +86,10 @@ export interface Reading {
   readonly reported?: Readonly<Record<string, number>> | undefined
   /** Only these were reported; the rest broke off before it could be. Absent when `usage` is whole. */
   readonly isPartial?: boolean
-  /** The answer is still being made; its usage comes later, elsewhere. */
-  readonly isPending?: boolean
+  /** The answer is still being made, or tells of what was made elsewhere. */
+  readonly job?: Job | undefined
+  /** The calls of a job that this answer tells of. */
+  readonly results?: readonly JobResult[] | undefined
   /** An error that arrived inside the body or the stream, as a short code. */
   readonly error?: string | undefined
 }
@@ -51,8 +109,12 @@ export const HIDE: unique symbol = Symbol('hide')
 /** One billable endpoint of a wire. */
 export interface Route {
   readonly endpoint: string
+  /** Default `post`. `socket`: a response on a WebSocket, whose `path` is that of the connection. */
+  readonly method?: 'get' | 'post' | 'socket'
   /** Matches the end of a path: `/chat/completions`. */
   readonly path: RegExp
+  /** Nothing is billed for this request: it only tells of jobs that others started. No event of its own, no limit. */
+  readonly isFollowUp?: boolean
   request(body: Json, path: string, stream: boolean): RequestFacts
   /** The top-level fields that `request` looks at, for an SDK that hands over encoded JSON; all of them when left out. */
   readonly requestFields?: readonly string[]
@@ -62,11 +124,15 @@ export interface Route {
   readonly fields: readonly string[]
   /** Fields that `read` takes as JSON text too: they hold the content, which is not parsed a second time. */
   readonly textFields?: readonly string[]
-  read(answer: Json): Reading
+  read(answer: Json, asked: Asked): Reading
+  /** For an answer that is no JSON, such as sound or subtitles: what the request says of its cost. */
+  readUnseen?(asked: Asked): Reading
+  /** For an answer of one JSON object a line, where it is one of these: `undefined` for a line that was not billed. */
+  readLine?(line: Json, asked: Asked): JobResult | undefined
   /** Answers of this endpoint may come without usage, and nothing is wrong then. */
   readonly isUsageOptional?: boolean
   /** `isPrepared`: `prepare` added something, so hide what it brings. */
-  readStream?(isPrepared: boolean): StreamReader
+  readStream?(isPrepared: boolean, asked: Asked): StreamReader
   /** Every text of a JSON answer that the model made, for an estimate where the usage is missing. */
   generated(answer: Json): Iterable<string>
   /** Every text of the request that the provider counts as input, for estimates and ceilings. */
@@ -76,8 +142,8 @@ export interface Route {
 /** One wire and the hosts known to speak it. */
 export interface Provider {
   readonly name: string
-  /** The SDK that speaks this wire. */
-  readonly sdk: 'openai' | 'anthropic' | 'google'
+  /** Whose SDK speaks it; `own`: none of those, so its calls are only seen by host. */
+  readonly wire: 'openai' | 'anthropic' | 'google' | 'own'
   /** Hosts whose calls are this provider's; others are recorded under their own name. */
   readonly hosts: RegExp
   readonly routes: readonly Route[]

@@ -25,6 +25,7 @@ const TYPES: Record<FieldKind, ColumnType> = {
   usageSource: 'text',
   costSource: 'text',
   quantities: 'json',
+  quantitiesByName: 'json',
   scalars: 'json',
   bounds: 'json',
   flags: 'json',

@@ -4,7 +4,7 @@ import type { LLMEvent } from '../event.ts'
 import type { Batch, Delivery, Sink } from './sink.ts'
 
 export interface MemorySink extends Sink {
-  /** Every event once, in the order of arrival. */
+  /** Every event once, in the order of arrival; an estimate gives way to what was reported under its id. */
   readonly events: readonly LLMEvent[]
   /** Every batch as it came, repeated ones too. */
   readonly batches: readonly Batch[]
@@ -24,9 +24,14 @@ export function memorySink(): MemorySink {
 
   function take(batch: Batch): Delivery {
     batches.push(batch)
-    const before = events.size
-    for (const event of batch.events) if (!events.has(event.eventId)) events.set(event.eventId, event)
-    return { outcome: 'delivered', duplicates: batch.events.length - (events.size - before) }
+    let duplicates = 0
+    for (const event of batch.events) {
+      const known = events.get(event.eventId)
+      if (!known || (known.usageSource === 'estimated' && event.usageSource === 'reported'))
+        events.set(event.eventId, event)
+      else duplicates++
+    }
+    return { outcome: 'delivered', duplicates }
   }
 
   return {

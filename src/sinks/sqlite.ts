@@ -33,7 +33,8 @@ export interface SqliteLedger extends Ledger {
 const NAMES = EVENT_COLUMNS.map(({ name }) => name).join(', ')
 // Not INSERT OR IGNORE, which passes over a missing value as well and would call the event a duplicate.
 const INSERT = `INSERT INTO events (${NAMES}) VALUES (${EVENT_COLUMNS.map(() => '?').join(', ')})
-  ON CONFLICT (event_id) DO NOTHING`
+  ON CONFLICT (event_id) DO UPDATE SET ${EVENT_COLUMNS.map(({ name }) => `${name} = excluded.${name}`).join(', ')}
+  WHERE events.usage_source = 'estimated' AND excluded.usage_source = 'reported'`
 
 /** The process is ending: there is no event loop to hold up any more, and no later. */
 const LAST_BUSY_TIMEOUT_MS = 2000

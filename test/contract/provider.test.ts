@@ -11,7 +11,7 @@ import { formatUsd } from '../../src/money.ts'
 import { sseSplitter } from '../../src/patch/sse.ts'
 import { loadPriceBook } from '../../src/pricing/price-book.ts'
 import { createRouting, PROVIDERS } from '../../src/providers/index.ts'
-import { HIDE, type Json, type Reading, type Route } from '../../src/providers/provider.ts'
+import { type Asked, HIDE, type JobResult, type Json, type Reading, type Route } from '../../src/providers/provider.ts'
 import { topLevelFields } from '../../src/providers/top-level.ts'
 import { type TokenTotals, tokenTotals, type UsageSource } from '../../src/usage.ts'
 
@@ -20,9 +20,17 @@ interface Fixture {
   readonly date: string
   readonly host: string
   readonly path: string
-  /** Of a `.json`. */
+  /** Default `post`. */
+  readonly method?: string
+  /** The body of the request, where the reading needs it. */
+  readonly request?: Json
+  /** Of a `.json`. An answer that is no JSON has none: only its request tells what it costs. */
   readonly answer?: Json
+  /** One line of an answer that has an object a line. */
+  readonly line?: Json
   readonly expected: Reading
+  /** Of a `line`: the rest of what is read of it. */
+  readonly result?: Omit<JobResult, 'reading'>
   /** Where these are not the fixtures' folder and its usual endpoint. */
   readonly provider?: string
   readonly endpoint?: string
@@ -58,9 +66,16 @@ function load(provider: string, file: string): { readonly fixture: Fixture; read
   return { fixture: JSON.parse(comment.join('\n')) as Fixture, events }
 }
 
-function routeOf(provider: (typeof PROVIDERS)[number], { host, path }: Fixture): { name: string; route: Route } {
-  const found = find(provider.sdk, 'post', host, path)
+function routeOf(
+  { wire }: (typeof PROVIDERS)[number],
+  { host, path, method = 'post' }: Fixture,
+): { name: string; route: Route } {
+  const found = find(wire === 'own' ? 'any' : wire, method, host, path)
   return { name: found!.provider, route: found!.route }
+}
+
+function askedOf(route: Route, { path, request = {} }: Fixture): Asked {
+  return { facts: route.request(request, path, false), path, body: () => request }
 }
 
 /** A count somewhere inside of a usage object: 0 where it is not. */
@@ -82,6 +97,7 @@ const INCLUSIVE: Readonly<Record<string, (usage: Json) => Partial<TokenTotals>>>
         at(usage, asked, 'cache_write_tokens') + at(usage, 'input_tokens_details', 'cache_write_tokens'),
       reasoningTokens: at(usage, written, 'reasoning_tokens') + at(usage, 'output_tokens_details', 'reasoning_tokens'),
       audioInputTokens: at(usage, asked, 'audio_tokens'),
+      audioOutputTokens: at(usage, written, 'audio_tokens'),
     }
   },
   anthropic: (usage) => {
@@ -132,7 +148,7 @@ function rawUsage(provider: string, answer: Json | undefined, events: readonly J
 }
 
 /** What was read, without the fields that hold nothing. */
-function plain(reading: Reading): object {
+function plain(reading: Reading | JobResult): object {
   return JSON.parse(JSON.stringify(reading)) as object
 }
 
@@ -161,21 +177,31 @@ describe.each(PROVIDERS.map((provider) => [provider.name, provider] as const))('
       expect(route.endpoint).toBe(fixture.endpoint ?? ENDPOINTS[name])
     })
 
-    if (file.endsWith('.json')) {
+    const asked = askedOf(route, fixture)
+
+    if (fixture.line) {
+      test('is read as expected, as a line', () => {
+        expect(plain(route.readLine!(fixture.line!, asked)!)).toEqual({ ...fixture.result, reading: fixture.expected })
+      })
+    } else if (file.endsWith('.json') && !fixture.answer) {
+      test('is read as expected, from its request', () => {
+        expect(plain(route.readUnseen!(asked))).toEqual(fixture.expected)
+      })
+    } else if (file.endsWith('.json')) {
       test('is read as expected, from the parsed answer', () => {
-        expect(plain(route.read(fixture.answer!))).toEqual(fixture.expected)
+        expect(plain(route.read(fixture.answer!, asked))).toEqual(fixture.expected)
       })
 
       test.each([0, 2, '\t'])(
         'is read as expected from its text, indented by %j, with only what is needed parsed',
         (by) => {
           const fields = topLevelFields(JSON.stringify(fixture.answer, null, by), route.fields, route.textFields)
-          expect(plain(route.read(fields!))).toEqual(fixture.expected)
+          expect(plain(route.read(fields!, asked))).toEqual(fixture.expected)
         },
       )
     } else {
       const streamed = (isPrepared: boolean, count = events.length) => {
-        const reader = route.readStream!(isPrepared)
+        const reader = route.readStream!(isPrepared, asked)
         const seen = events.slice(0, count).map((event) => reader.take(event))
         return { reader, seen, reading: reader.reading() }
       }

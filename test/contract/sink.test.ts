@@ -117,6 +117,16 @@ describe.each(Object.entries(SINKS))('the %s sink', (_, make) => {
     expect(await bench.arrived()).toEqual([first])
   })
 
+  test('lets what was reported take the place of its estimate, and never the other way round', async () => {
+    await using bench = await make()
+    const reported = event({ costUsd: '0.000002' })
+    const estimate = { ...reported, usageSource: 'estimated' as const, costUsd: '0.000009' }
+    expect(await bench.sink.send(batch(estimate), signal)).toMatchObject({ duplicates: 0 })
+    expect(await bench.sink.send(batch(reported), signal)).toMatchObject({ duplicates: 0 })
+    expect(await bench.sink.send(batch(estimate, reported), signal)).toMatchObject({ duplicates: 2 })
+    expect(await bench.arrived()).toEqual([reported])
+  })
+
   test('takes an empty batch', async () => {
     await using bench = await make()
     expect(await bench.sink.send(batch(), signal)).toMatchObject({ outcome: 'delivered' })

@@ -20,7 +20,9 @@ export function notedExchange(hides?: (data: unknown) => unknown): NotedExchange
   return {
     notes,
     reads,
+    isBeingRead: false,
     isHiding: hides !== undefined,
+    form: 'json',
     get hasEnded() {
       return hasEnded
     },

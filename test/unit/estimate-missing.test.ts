@@ -111,7 +111,7 @@ test.each<[string, Partial<Seen>, string, readonly string[] | undefined]>([
   ['one with numbers that cannot be', { reading: { usage, flags: ['sum:x'] } }, 'reported', ['sum:x']],
   ['one with a count missing', { reading: { usage, isPartial: true } }, 'partial', undefined],
   ['one without usage', {}, 'estimated', ['missing:usage']],
-  ['one whose usage comes later', { reading: { isPending: true } }, 'estimated', undefined],
+  ['one whose usage comes later', { reading: { job: { id: 'resp_1', state: 'open' } } }, 'estimated', undefined],
   ['one that says it failed', { reading: { error: 'server_error' } }, 'estimated', undefined],
   ['one without content', { hasContent: false }, 'absent', ['empty']],
   ['one that is no answer', { hasContent: false, isMalformed: true }, 'absent', ['malformed']],

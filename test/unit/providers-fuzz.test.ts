@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PROVIDERS } from '../../src/providers/index.ts'
-import type { Json, Reading, Route } from '../../src/providers/provider.ts'
+import type { Asked, Json, Reading, Route } from '../../src/providers/provider.ts'
 import { topLevelFields } from '../../src/providers/top-level.ts'
 import { BUCKETS } from '../../src/usage.ts'
 
@@ -75,14 +75,18 @@ function expectHonest(reading: Reading): void {
 }
 
 describe.each(ROUTES)('%s', (_, route) => {
+  const path = '/v1/batches/batch_1'
+  const asked: Asked = { facts: route.request({}, path, false), path, body: () => ({}) }
+
   test('reads any JSON object, and its text alike', () => {
     fc.assert(
       fc.property(object, (answer) => {
-        const reading = route.read(answer)
+        const reading = route.read(answer, asked)
         expectHonest(reading)
         const { finishReason: _, ...rest } = reading
         const { finishReason: __, ...again } = route.read(
           topLevelFields(JSON.stringify(answer), route.fields, route.textFields)!,
+          asked,
         )
         expect(again).toEqual(rest)
         for (const text of route.generated(answer)) expect(typeof text).toBe('string')
@@ -140,7 +144,7 @@ describe.each(ROUTES)('%s', (_, route) => {
     test('adds up any stream', () => {
       fc.assert(
         fc.property(events, fc.boolean(), (stream, isPrepared) => {
-          const reader = route.readStream!(isPrepared)
+          const reader = route.readStream!(isPrepared, asked)
           for (const event of stream) {
             const before = JSON.stringify(event)
             reader.take(event)

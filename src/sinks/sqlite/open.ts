@@ -69,7 +69,7 @@ function prepare(db: DatabaseSync, setUp: (db: DatabaseSync) => void, path: stri
 }
 
 /** `node:sqlite`, or a sentence on what to do without it. */
-function loadSqlite(): Sqlite {
+export function loadSqlite(): Sqlite {
   const sqlite = withoutExperimentalWarning(() => process.getBuiltinModule?.('node:sqlite'))
   if (sqlite === undefined)
     throw new MeterError(

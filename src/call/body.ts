@@ -1,0 +1,44 @@
+// What came and went as a body, as far as it is looked at: the fields of a request, and how an answer is to be read.
+
+import type { AnswerForm } from '../patch/exchange.ts'
+import { isObject } from '../providers/counts.ts'
+import type { Json, Route } from '../providers/provider.ts'
+import { topLevelFields } from '../providers/top-level.ts'
+
+/** The object that a text is; `undefined` for anything else. */
+export function parsed(text: string): Json | undefined {
+  try {
+    const json: unknown = JSON.parse(text)
+    return isObject(json) ? json : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The fields of a request, only those of `names` where it is text; those of a form as the text that they are. */
+export function requestFields(body: unknown, names: readonly string[] | undefined): Json {
+  if (typeof body === 'string') return (names ? topLevelFields(body, names) : parsed(body)) ?? {}
+  return isForm(body) ? fieldsOf(body) : isObject(body) ? body : {}
+}
+
+type Form = Iterable<readonly [name: string, value: unknown]>
+
+/** Node's FormData, or the one of a package, which is no instance of it. */
+function isForm(body: unknown): body is Form {
+  const form = body as { append?: unknown; getAll?: unknown } | null | undefined
+  return typeof form?.append === 'function' && typeof form.getAll === 'function'
+}
+
+function fieldsOf(form: Form): Json {
+  const fields: Json = {}
+  for (const [name, value] of form) if (typeof value === 'string') fields[name] = value
+  return fields
+}
+
+export function formOf(route: Route, isStream: boolean, contentType = 'application/json'): AnswerForm {
+  // Speech is streamed as events without `stream` in the request.
+  if (isStream || contentType.startsWith('text/event-stream')) return 'events'
+  if (contentType.startsWith('application/json')) return 'json'
+  if (route.readLine) return 'lines'
+  return route.readUnseen ? 'bytes' : 'json'
+}

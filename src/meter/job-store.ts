@@ -1,0 +1,67 @@
+// Who started which job, on disk: a batch takes up to a day, and its results may be fetched by another process.
+
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import type { JobOrigin, JobStore } from '../call/jobs.ts'
+import type { ProblemReporter } from '../problems.ts'
+import { loadSqlite } from '../sinks/sqlite/open.ts'
+
+/** OpenAI keeps the file of a batch's results for 30 days; Anthropic keeps results for 29. */
+const KEPT_MS = 31 * 24 * 60 * 60 * 1000
+const BUSY_TIMEOUT_MS = 200
+
+/** Opens its file with the first job. A file that cannot be used is reported once: then jobs are known to this process only. */
+export function createJobStore(path: string, problems: ProblemReporter): JobStore & { close(): void } {
+  let db: DatabaseSync | undefined
+
+  function database(): DatabaseSync {
+    if (db) return db
+    const { DatabaseSync } = loadSqlite()
+    mkdirSync(dirname(path), { recursive: true })
+    const opened = new DatabaseSync(path)
+    opened.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+    opened.exec('PRAGMA journal_mode = WAL')
+    opened.exec(
+      'CREATE TABLE IF NOT EXISTS jobs (key TEXT PRIMARY KEY, at INTEGER NOT NULL, origin TEXT NOT NULL) STRICT, WITHOUT ROWID',
+    )
+    opened.prepare('DELETE FROM jobs WHERE at < ?').run(Date.now() - KEPT_MS)
+    db = opened
+    return db
+  }
+
+  function attempt<T>(work: (db: DatabaseSync) => T): T | undefined {
+    try {
+      return work(database())
+    } catch (cause) {
+      problems.guard('internal', 'reporting', () =>
+        problems.report(
+          {
+            kind: 'internal',
+            message: `Jobs (batches, videos, responses in the background) could not be noted in ${path}: what another process fetches of them is billed to its own tenant.`,
+            cause,
+          },
+          'internal:jobs',
+        ),
+      )
+      return undefined
+    }
+  }
+
+  return {
+    put: (key, origin) =>
+      void attempt((open) =>
+        open
+          .prepare('INSERT OR IGNORE INTO jobs (key, at, origin) VALUES (?, ?, ?)')
+          .run(key, origin.at, JSON.stringify(origin)),
+      ),
+    get(key) {
+      const row = attempt((open) => open.prepare('SELECT origin FROM jobs WHERE key = ?').get(key))
+      return row && (JSON.parse(String(row['origin'])) as JobOrigin)
+    },
+    close() {
+      db?.close()
+      db = undefined
+    },
+  }
+}
