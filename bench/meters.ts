@@ -7,8 +7,9 @@ import type { Opened, Sdk } from './sdks.ts'
 /** Takes events and forgets them: what is left is the cost of the call itself. */
 export const discard: Sink = { name: 'discard', send: async () => ({ outcome: 'delivered' }) }
 
-export function meterOf(options: MeterOptions = { sinks: [discard] }): Meter {
-  return new Meter({ onProblem: fail, ...options })
+/** Into `discard`, unless the options say otherwise; `sinks: undefined` is the embedded ledger. */
+export function meterOf(options: MeterOptions = {}): Meter {
+  return new Meter({ onProblem: fail, sinks: [discard], ...options })
 }
 
 function fail(problem: { readonly message: string }): void {

@@ -33,7 +33,8 @@ try {
       continue
     }
     // Node's own test runner marks its children by this variable, and then prints for a parent instead of a person.
-    const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
+    // The demo needs SDKs to talk with: those of this repository, which the fresh folder is spared.
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, SDKS_OF: root }
     const { status, stdout, stderr } = spawnSync(node, ['--test', '--test-reporter=spec', ...files], {
       cwd: app.folder,
       encoding: 'utf8',

@@ -2,7 +2,7 @@
 
 import { formOf, parsed, requestFields } from './call/body.ts'
 import { type Experience, estimateCost } from './call/estimate.ts'
-import type { Jobs } from './call/jobs.ts'
+import type { Estimate, Jobs } from './call/jobs.ts'
 import { type Evidence, fillUsage, fillUsageAtOnce } from './call/missing-usage.ts'
 import {
   attemptOf,
@@ -10,6 +10,7 @@ import {
   errorCode,
   errorName,
   flagsOf,
+  isMissing,
   isRefusal,
   STREAM_ENDS,
   sourceOf,
@@ -194,6 +195,12 @@ export class Call implements Exchange {
     }
   }
 
+  withdraw(): void {
+    if (this.hasEnded) return
+    this.#neverSent()
+    if (this.#hold) this.#context.limiter.settle(this.#hold, 0n, this.#at)
+  }
+
   #neverSent(): void {
     this.hasEnded = true
     this.#context.ended(this)
@@ -268,11 +275,20 @@ export class Call implements Exchange {
     this.#hasContent = true
     try {
       const shown = this.#reader.take(data)
+      if (this.#reader.news) this.#tellNews(this.#reader.news())
       return shown === HIDE ? HIDDEN : shown
     } catch (cause) {
       this.#strange('An event of a stream could not be read.', cause)
       return data
     }
+  }
+
+  /** Of a stream that goes on: what it tells of is billed, and counts against a limit, as it happens. */
+  #tellNews(results: readonly JobResult[]): void {
+    if (results.length === 0) return
+    const told = this.#describe('stopped', { results }, undefined)
+    this.#attempts = []
+    this.#finishJob(told)
   }
 
   #line(line: unknown): unknown {
@@ -350,8 +366,8 @@ export class Call implements Exchange {
       return
     }
     const { book } = context.prices
-    if (!isMissing(finished) && book) {
-      context.problems.guard('internal', 'recording a call', () => this.#price(finished, book))
+    if (!this.#isMissing(finished) && book) {
+      context.problems.guard('internal', 'recording a call', () => this.#price(finished, book, this.#hold))
       return
     }
     // What is not streamed is made in whole before its first byte is sent.
@@ -360,10 +376,11 @@ export class Call implements Exchange {
     const price = (call: FinishedCall, book: PriceBook): void => {
       if (isPriced) return
       isPriced = true
-      this.#price(call, book)
+      this.#price(call, book, this.#hold)
     }
     const evidence = () => this.#evidence(finished, generated, isUnseen)
-    const atOnce = () => price(isMissing(finished) ? fillUsageAtOnce(finished, evidence()) : finished, context.prices.atOnce)
+    const atOnce = () =>
+      price(this.#isMissing(finished) ? fillUsageAtOnce(finished, evidence()) : finished, context.prices.atOnce)
     context.keep(this.#estimateAndPrice(finished, generated, isUnseen, price), atOnce)
   }
 
@@ -384,16 +401,32 @@ export class Call implements Exchange {
   #finishJob(asked: FinishedCall): void {
     const { jobs, problems, keep, prices } = this.#context
     const { job } = asked.reading
-    if (job?.state === 'open' && !this.#found.route.isFollowUp) {
-      const giveUp = (eventId: string) => this.#estimateAndPrice({ ...asked, eventId }, () => [], true)
-      jobs.park(asked, this.#hold, job.isText ? giveUp : undefined)
-      return
-    }
-    for (const { call, hold } of jobs.hear(asked, this.#results)) {
+    const isParked = job !== undefined && job.state !== 'over' && !this.#found.route.isFollowUp
+    if (isParked) jobs.park(asked, this.#hold, job.isText ? this.#estimateOf(asked) : undefined)
+    const own = job?.state === 'over' ? this.#hold : undefined
+    for (const { call, hold } of jobs.hear(asked, this.#results, own)) {
       const record = (book: PriceBook) =>
         problems.guard('internal', 'recording a call', () => this.#price(call, book, hold))
       if (prices.book) record(prices.book)
-      else keep(prices.load().then(record))
+      else keep(prices.load().then(record), () => record(prices.atOnce))
+    }
+  }
+
+  /** What the job is taken to have come to, should nobody ask. */
+  #estimateOf(asked: FinishedCall): Estimate {
+    const { atOnce } = this.#context.prices
+    const called = (eventId: string): FinishedCall => ({ ...asked, usageSource: 'estimated', eventId })
+    return {
+      later: (eventId) => this.#estimateAndPrice(called(eventId), () => [], true),
+      atOnce: (eventId) =>
+        this.#price(
+          fillUsageAtOnce(
+            called(eventId),
+            this.#evidence(asked, () => [], true),
+          ),
+          atOnce,
+          this.#hold,
+        ),
     }
   }
 
@@ -401,9 +434,11 @@ export class Call implements Exchange {
     const answer = this.#answer
     const status = answer?.status ?? statusOf(error)
     const isAnswered = answer !== undefined
-    const seen = { how, reading, isAnswered, isMalformed: this.#isMalformed, hasContent: this.#hasContent }
+    const { isTextless, isUsageOptional = false } = this.#found.route
+    const [isMalformed, hasContent] = [this.#isMalformed, this.#hasContent]
+    const seen = { how, reading, isAnswered, isMalformed, hasContent, isTextless }
     const usageSource = sourceOf(seen)
-    const flags = flagsOf(seen, this.#found.route.isUsageOptional === true)
+    const flags = flagsOf(seen, isUsageOptional)
     if (this.#isTrying) this.attemptFailed({ status })
     if (answer) this.#attempts.push(attemptOf(answer, usageSource === 'absent' ? 'unknown' : 'yes'))
     return {
@@ -434,12 +469,16 @@ export class Call implements Exchange {
     finished: FinishedCall,
     generated: () => Iterable<string>,
     isUnseen: boolean,
-    price = (call: FinishedCall, book: PriceBook) => this.#price(call, book),
+    price = (call: FinishedCall, book: PriceBook) => this.#price(call, book, this.#hold),
   ): Promise<void> {
-    const call = isMissing(finished)
+    const call = this.#isMissing(finished)
       ? await fillUsage(finished, this.#evidence(finished, generated, isUnseen))
       : finished
     price(call, await this.#context.prices.load())
+  }
+
+  #isMissing(call: FinishedCall): boolean {
+    return isMissing(call) && !this.#found.route.isTextless
   }
 
   #evidence({ endpoint, facts }: FinishedCall, generated: () => Iterable<string>, isUnseen: boolean): Evidence {
@@ -448,7 +487,7 @@ export class Call implements Exchange {
   }
 
   // 9 to 12: the cost at the answer's tier and the request's time, the event, the settlement, and off it goes.
-  #price(call: FinishedCall, book: PriceBook, hold = this.#hold): void {
+  #price(call: FinishedCall, book: PriceBook, hold: Hold | undefined): void {
     const { limiter, experience, appName, environment, record, unpriced } = this.#context
     const { usage, reading, provider, facts, payer } = call
     const model = reading.model ?? facts.model
@@ -457,7 +496,7 @@ export class Call implements Exchange {
     const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
     if (usage && !cost) unpriced(provider, facts.model)
     if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
-    if (call.flags) for (const doubt of doubtsOf(call)) this.#strange(doubt, undefined)
+    if (call.flags || reading.figures) for (const doubt of doubtsOf(call)) this.#strange(doubt, undefined)
     if (hold) limiter.settle(hold, cost?.pico ?? 0n, call.at)
     // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
     else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, call.at)
@@ -484,8 +523,4 @@ export class Call implements Exchange {
     const json = typeof body === 'string' ? parsed(body) : isObject(body) ? body : undefined
     return json ? this.#found.route.prompt(json) : []
   }
-}
-
-function isMissing({ usageSource }: FinishedCall): boolean {
-  return usageSource === 'estimated' || usageSource === 'partial'
 }

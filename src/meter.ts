@@ -190,7 +190,10 @@ export class Meter {
         this.#record(event)
       })
     }
-    if (this.#prices.book) return record(this.#prices.book)
+    if (this.#prices.book) {
+      record(this.#prices.book)
+      return
+    }
     this.#delivery.watchEnd()
     this.#calls.keep(this.#prices.load().then(record), () => record(this.#prices.atOnce))
   }

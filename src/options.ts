@@ -3,6 +3,7 @@
 import { expected, MeterError } from './errors.ts'
 import type { LLMEvent } from './event.ts'
 import type { LimitStore } from './limits/limit-store.ts'
+import { badHost, badMethod, badSdk, badSink, type ElementFault, SDK_NAMES } from './options/elements.ts'
 import type { SdkName } from './patch/exchange.ts'
 import type { Problem } from './problems.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -75,12 +76,15 @@ interface OptionRule {
   /** Only what fits into a string can come from the environment. */
   readonly env?: { readonly name: string; readonly read: (text: string) => unknown }
   readonly default?: unknown
+  /** The first element that is wrong, of a list or a map that is one. */
+  readonly element?: (value: never) => ElementFault | undefined
   /** Never quoted, not even when it is wrong. */
   readonly isSecret?: boolean
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 const isLabel = (value: unknown): boolean => isText(value) && (value as string).length <= 256
+const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 const isWhole = (least: number) => (value: unknown) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= 2 ** 31 - 1
@@ -92,7 +96,7 @@ const readHosts = (text: string): unknown =>
   Object.fromEntries(
     text.split(',').map((pair) => {
       const at = pair.lastIndexOf('=')
-      return [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).trim()]
+      return at < 0 ? [pair.trim(), ''] : [pair.slice(0, at).trim(), pair.slice(at + 1).trim()]
     }),
   )
 
@@ -129,23 +133,6 @@ const label = (name: string): OptionRule => ({
   env: { name, read: same },
 })
 
-const SDKS = ['openai', 'anthropic', 'google']
-
-const isSink = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && isFunction((value as { send?: unknown }).send)
-
-const isLimitStore = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  ['setLimit', 'removeLimit', 'accounts', 'lease'].every((name) => isFunction((value as Record<string, unknown>)[name]))
-
-/** A URL in place of a host would match nothing, and nobody would notice. */
-const isHosts = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Object.entries(value).every(([host, provider]) => /^[^\s/@]+$/.test(host) && isText(provider))
-
 export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: OptionRule } = {
   url: httpUrl('TALLYGATE_URL'),
   apiKey: {
@@ -163,12 +150,14 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
     default: '.tallygate',
   },
   sinks: {
-    expects: 'a list of sinks',
-    accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isSink),
+    expects: 'a list of at least one sink',
+    accepts: (value) => Array.isArray(value) && value.length > 0,
+    element: badSink,
   },
   limitStore: {
     expects: 'a limit store',
-    accepts: isLimitStore,
+    accepts: isMap,
+    element: badMethod,
   },
   gzip: yesOrNo('TALLYGATE_GZIP', true),
   flushIntervalMs: whole('TALLYGATE_FLUSH_INTERVAL_MS', 1, 5000),
@@ -176,8 +165,9 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
   maxQueueSize: whole('TALLYGATE_MAX_QUEUE_SIZE', 1, 1000),
   limitCheckCacheTtlMs: whole('TALLYGATE_LIMIT_CHECK_CACHE_TTL_MS', 0, 5000),
   patches: {
-    expects: `a list of ${SDKS.map((sdk) => `'${sdk}'`).join(', ')}`,
-    accepts: (value) => Array.isArray(value) && value.every((name) => SDKS.includes(name)),
+    expects: `a list of ${SDK_NAMES}`,
+    accepts: Array.isArray,
+    element: badSdk,
     env: {
       name: 'TALLYGATE_PATCHES',
       read: (text) =>
@@ -189,7 +179,8 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
   },
   hosts: {
     expects: 'an object from host to provider',
-    accepts: isHosts,
+    accepts: isMap,
+    element: badHost,
     env: { name: 'TALLYGATE_HOSTS', read: readHosts },
   },
   appName: label('TALLYGATE_APP_NAME'),
@@ -236,14 +227,16 @@ export function resolveOptions(options: MeterOptions = {}, env: NodeJS.ProcessEn
     const text = given === undefined && rule.env ? env[rule.env.name] : undefined
     const value = given ?? (text === undefined || text === '' ? rule.default : rule.env!.read(text))
     if (value === undefined) continue
+    const said = given === undefined && text ? rule.env!.name : name
     if (!rule.accepts(value)) {
-      const said = given === undefined && text ? rule.env!.name : name
       const got = given ?? text ?? value
       throw new MeterError(
         'BAD_OPTION',
         rule.isSecret ? `Expected \`${said}\` to be ${rule.expects}.` : expected(said, rule.expects, got),
       )
     }
+    const fault = rule.element?.(value as never)
+    if (fault) throw new MeterError('BAD_OPTION', expected(said + fault.at, fault.expects, fault.got))
     resolved[name] = value
   }
   return Object.freeze(resolved) as unknown as ResolvedOptions

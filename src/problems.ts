@@ -45,10 +45,12 @@ const KEYS_REMEMBERED = 1000
 export function createProblems({ onProblem, raiseOnError }: ProblemOptions): ProblemReporter {
   const counts: Record<string, number> = {}
   const said = new Set<string>()
+  /** What `raiseOnError` threw: on its way out it may come by a guard, which must not count it again. */
+  const raised = new WeakSet<object>()
 
   function report(problem: Problem, key?: string): void {
+    if (raiseOnError) raise(problem)
     counts[problem.kind] = (counts[problem.kind] ?? 0) + 1
-    if (raiseOnError) throw new MeterError(codeOf(problem.cause), problem.message, { cause: problem.cause })
     const safe =
       problem.cause === undefined || mayBeShown(problem) ? problem : { kind: problem.kind, message: problem.message }
     if (key !== undefined) {
@@ -65,6 +67,14 @@ export function createProblems({ onProblem, raiseOnError }: ProblemOptions): Pro
     } catch {
       failedToTell()
     }
+  }
+
+  function raise({ kind, message, cause }: Problem): never {
+    if (cause instanceof MeterError && raised.has(cause)) throw cause
+    counts[kind] = (counts[kind] ?? 0) + 1
+    const error = new MeterError(codeOf(cause), message, { cause })
+    raised.add(error)
+    throw error
   }
 
   /** The user's own handler failed while it was being told of a fault: there is nobody left to tell. */

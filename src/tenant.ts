@@ -26,6 +26,7 @@ const ATTRIBUTION_FIELDS = [
   'project',
   'costCenter',
   'operationId',
+  'tags',
 ] as const satisfies (keyof Attribution)[]
 
 /**
@@ -161,23 +162,30 @@ function cleanAttribution(value: Attribution | undefined, complain: Complain): A
   }
   const clean: Record<string, unknown> = {}
   for (const field of ATTRIBUTION_FIELDS) {
-    const text: unknown = value[field]
-    if (text === undefined || text === null) continue
-    if (typeof text === 'string' && text !== '' && text.length <= MAX_ATTRIBUTION_LENGTH && !CONTROL.test(text))
-      clean[field] = text
-    else
-      complain(
-        expected(field, `a string of 1 to ${MAX_ATTRIBUTION_LENGTH} characters without control characters`, text),
-      )
-  }
-  if (value.tags !== undefined && value.tags !== null) {
+    let fault: string | undefined
     try {
-      clean['tags'] = checkTags(value.tags)
+      const given: unknown = value[field]
+      if (given === undefined || given === null) continue
+      clean[field] = field === 'tags' ? checkTags(given) : checkLabel(field, given)
     } catch (error) {
-      complain((error as Error).message)
+      // The application's own getter, or what is behind its proxy: what that says is nobody's business.
+      fault =
+        error instanceof MeterError
+          ? error.message
+          : `The attribution \`${field}\` could not be read: it threw an error.`
     }
+    if (fault !== undefined) complain(fault)
   }
   return Object.freeze(clean)
+}
+
+function checkLabel(field: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.length <= MAX_ATTRIBUTION_LENGTH && !CONTROL.test(value))
+    return value
+  throw new MeterError(
+    'BAD_INPUT',
+    expected(field, `a string of 1 to ${MAX_ATTRIBUTION_LENGTH} characters without control characters`, value),
+  )
 }
 
 /** The tags themselves; throws MeterError `BAD_INPUT` in one sentence where they are none. */

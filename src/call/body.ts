@@ -36,6 +36,8 @@ function fieldsOf(form: Form): Json {
 }
 
 export function formOf(route: Route, isStream: boolean, contentType = 'application/json'): AnswerForm {
+  // Anthropic's SDK asks for the lines of a batch's results as a stream, of whatever type.
+  if (isStream && route.readLine && !route.readStream) return 'lines'
   // Speech is streamed as events without `stream` in the request.
   if (isStream || contentType.startsWith('text/event-stream')) return 'events'
   if (contentType.startsWith('application/json')) return 'json'

@@ -55,13 +55,21 @@ export interface Seen {
   readonly isMalformed: boolean
   /** Something of it could be parsed. */
   readonly hasContent: boolean
+  /** As `Route.isTextless`. */
+  readonly isTextless?: boolean | undefined
 }
 
-export function sourceOf({ how, reading, isAnswered, isMalformed, hasContent }: Seen): UsageSource {
+export function sourceOf({ how, reading, isAnswered, isMalformed, hasContent, isTextless }: Seen): UsageSource {
   if (!isAnswered) return 'absent'
   if (reading.usage) return !reading.isPartial && (how === 'complete' || reading.finishReason) ? 'reported' : 'partial'
+  if (isTextless) return 'absent'
   // No body, or one that is no answer: nothing says that anything was generated.
   return !hasContent && (isMalformed || how === 'complete') ? 'absent' : 'estimated'
+}
+
+/** Some of the usage is for us to estimate. */
+export function isMissing({ usageSource }: FinishedCall): boolean {
+  return usageSource === 'estimated' || usageSource === 'partial'
 }
 
 /** What was wrong with an answer besides the numbers in it. */
@@ -75,11 +83,17 @@ export function flagsOf(seen: Seen, isUsageOptional: boolean): readonly string[]
 }
 
 /** One sentence for each kind of fault in what a provider said it used. */
-export function doubtsOf({ provider, flags = [], reading }: FinishedCall): readonly string[] {
+export function doubtsOf({ provider, endpoint, flags = [], reading, usageSource }: FinishedCall): readonly string[] {
   const doubts: string[] = []
+  if (reading.figures?.durationUnavailable)
+    doubts.push(
+      `${provider} bills ${endpoint} by the length of the sound, which the answer does not tell in this response format: ask for \`verbose_json\`, or for \`json\` where the model reports its usage in it.`,
+    )
   if (flags.includes('empty')) doubts.push(`${provider} gave an answer without content: what it used is not known.`)
   if (flags.includes('missing:usage'))
-    doubts.push(`${provider} gave an answer without usage: what it used is estimated.`)
+    doubts.push(
+      `${provider} gave an answer without usage: what it used is ${usageSource === 'absent' ? 'not known' : 'estimated'}.`,
+    )
   const wrong = reading.flags?.join(', ')
   if (wrong)
     doubts.push(`${provider} reported usage that cannot be right (${wrong}): it is billed at the dearest reading.`)

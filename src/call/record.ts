@@ -3,7 +3,7 @@
 import { type Attempt, type CostSource, eventId, isoTime, type LLMEvent, type TagValue } from '../event.ts'
 import { formatUsd, parseUsd } from '../money.ts'
 import type { Cost, PriceBook, PriceQuery } from '../pricing/price.ts'
-import type { Reading, RequestFacts } from '../providers/provider.ts'
+import { type Reading, type RequestFacts, UNKNOWN_MODEL } from '../providers/provider.ts'
 import type { Payer } from '../tenant.ts'
 import { type Bucket, tokenTotals, type Usage, type UsageBounds, type UsageSource } from '../usage.ts'
 
@@ -88,7 +88,7 @@ export function recordOf(call: FinishedCall, context: EventContext): LLMEvent {
   if (attribution.tags !== undefined) event.tags = attribution.tags
   if (context.appName !== undefined) event.appName = context.appName
   if (context.environment !== undefined) event.environment = context.environment
-  if (model !== facts.model) event.modelRequested = facts.model
+  if (model !== facts.model && facts.model !== UNKNOWN_MODEL) event.modelRequested = facts.model
   if (reading.upstreamProvider !== undefined) event.upstreamProvider = reading.upstreamProvider
   if (reading.serviceTier !== undefined) event.serviceTier = reading.serviceTier
   if (usage !== undefined) {
@@ -156,8 +156,9 @@ function costSource(cost: Cost | undefined, usageSource: UsageSource): CostSourc
 
 function metadataOf(call: FinishedCall): Readonly<Record<string, TagValue>> | undefined {
   const { facts, status, reading, errorCode, streamEnd } = call
-  if (status === undefined && !facts.metadata && !errorCode && !streamEnd && !reading.reported) return undefined
-  const metadata: Record<string, TagValue> = { ...facts.metadata }
+  const isEmpty = status === undefined && !facts.metadata && !reading.metadata
+  if (isEmpty && !errorCode && !streamEnd && !reading.reported) return undefined
+  const metadata: Record<string, TagValue> = { ...facts.metadata, ...reading.metadata }
   if (status !== undefined) metadata['http_status'] = status
   if (reading.finishReason !== undefined) metadata['finish_reason'] = reading.finishReason
   if (errorCode !== undefined) metadata['error_code'] = errorCode

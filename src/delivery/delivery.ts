@@ -23,6 +23,8 @@ export interface DeliveryOptions {
   readonly onFlushError?: FlushErrorHandler | undefined
   /** Runs when the process ends by itself, before the last flush: for events that are still being made. */
   readonly beforeEnd?: (() => void | Promise<void>) | undefined
+  /** Runs when the process exits, before the queues are emptied for the last time: what is still being made is added now or never. */
+  readonly atExit?: (() => void) | undefined
   /** From 0 to 1, for the jitter of retries. */
   readonly random?: (() => number) | undefined
 }
@@ -146,6 +148,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   function exit(): void {
+    try {
+      options.atExit?.()
+    } catch (cause) {
+      fault('recording what was still open', cause)
+    }
     rollUp()
     drainSync()
     // After `beforeExit` it was said already, while there was still a way to print it.

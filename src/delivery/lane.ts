@@ -148,6 +148,10 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
   }
 
   function finish(events: readonly LLMEvent[], refused: readonly RejectedEvent[]): void {
+    if (refused.length === 0) {
+      counts.delivered += events.length
+      return
+    }
     const reasons = new Map(refused.map(({ eventId, reason }) => [eventId, reason]))
     for (const event of events) {
       const reason = reasons.get(event.eventId)

@@ -35,6 +35,8 @@ export interface LimitState {
   readonly resetsAt: Date | undefined
 }
 
+const FIELDS: readonly string[] = ['usd', 'per', 'mode'] satisfies (keyof Limit)[]
+
 /** What a store holds in 64 bits of nano-dollars, in whole dollars. */
 const MOST_USD = 9_223_372_036n
 
@@ -43,6 +45,12 @@ export function ruleOf(tenantId: string, limit: Limit): LimitRule {
   checkTenantId(tenantId)
   if (typeof limit !== 'object' || limit === null)
     throw new MeterError('BAD_INPUT', expected('limit', 'an object such as `{ usd: 50 }`', limit))
+  for (const name of Object.keys(limit))
+    if (!FIELDS.includes(name))
+      throw new MeterError(
+        'BAD_INPUT',
+        `There is no field \`${name.slice(0, 40)}\` in a limit; the fields are ${FIELDS.join(', ')}.`,
+      )
   const { usd, per = 'month', mode = 'expected' } = limit
   const dollars = parseDollars(usd)
   if (dollars === undefined || dollars < 0n || dollars > MOST_USD * PICO_PER_USD)

@@ -40,12 +40,17 @@ export function createLimitsClient({ baseUrl, apiKey }: LimitsClientOptions) {
       }),
     )
     const isOk = statusCode >= 200 && statusCode < 300
-    if (isOk && method === 'GET') return answer.json()
+    if (isOk && method === 'GET') return jsonIn(await answer.text())
     await answer.dump()
     // A backend without limits has none for anybody.
     if (statusCode === 404 && method === 'GET') return { limits: [] }
-    if (!isOk)
-      throw new MeterError('DELIVERY_REJECTED', `The limits endpoint answered ${method} with status ${statusCode}.`)
+    if (!isOk) {
+      const hint = statusCode === 401 || statusCode === 403 ? ': the API key was refused' : ''
+      throw new MeterError(
+        'DELIVERY_REJECTED',
+        `The limits endpoint answered ${method} with status ${statusCode}${hint}.`,
+      )
+    }
     return undefined
   }
 
@@ -59,6 +64,14 @@ export function createLimitsClient({ baseUrl, apiKey }: LimitsClientOptions) {
     async remove(tenantId: string, window: LimitWindow): Promise<void> {
       await send('DELETE', tenantId, `?per=${window}`)
     },
+  }
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new MeterError('BAD_INPUT', 'The limits endpoint answered with something that is no JSON.')
   }
 }
 

@@ -12,10 +12,12 @@ export interface Unsynced {
    * since a moment that answer does not hold; what arrived there meanwhile is counted twice rather than not at all.
    */
   beyondAnswer(tenantId: string): (since: number) => PicoUsd
+  /** Tenants of which something is remembered: those with spend on its way, or with an answer that is still in use. */
+  readonly size: number
 }
 
 interface Spend {
-  /** All that has arrived so far. */
+  /** All that has arrived while this is remembered. */
   delivered: PicoUsd
   /** What is still on its way, by the hour in which it was spent: every window begins with an hour. */
   readonly onItsWay: Map<number, PicoUsd>
@@ -26,17 +28,27 @@ const HOUR = 3_600_000
 const HOURS_KEPT = 32 * 24
 
 export function createUnsynced(): Unsynced {
-  const tenants = new Map<string, Spend>()
+  /** Of tenants with something on its way. */
+  const unsettled = new Map<string, Spend>()
+  /** Of tenants with an answer in use, which holds on to it: what they spend later must reach that answer too. */
+  const asked = new Map<string, WeakRef<Spend>>()
+  const forgotten = new FinalizationRegistry<string>((tenantId) => {
+    if (asked.get(tenantId)?.deref() === undefined) asked.delete(tenantId)
+  })
 
   function spendOf(tenantId: string): Spend {
-    let spend = tenants.get(tenantId)
-    if (!spend) tenants.set(tenantId, (spend = { delivered: 0n, onItsWay: new Map() }))
-    return spend
+    return unsettled.get(tenantId) ?? asked.get(tenantId)?.deref() ?? { delivered: 0n, onItsWay: new Map() }
+  }
+
+  function put(tenantId: string, spend: Spend, cost: PicoUsd, at: number): void {
+    add(spend.onItsWay, hourOf(at), cost)
+    if (spend.onItsWay.size > 0) unsettled.set(tenantId, spend)
+    else unsettled.delete(tenantId)
   }
 
   return {
     recorded(tenantId, cost, at) {
-      add(spendOf(tenantId).onItsWay, hourOf(at), cost)
+      put(tenantId, spendOf(tenantId), cost, at)
     },
     delivered(events) {
       for (const { tenantId, costUsd, timestamp } of events) {
@@ -44,17 +56,24 @@ export function createUnsynced(): Unsynced {
         const cost = parseUsd(costUsd) ?? 0n
         const spend = spendOf(tenantId)
         spend.delivered += cost
-        add(spend.onItsWay, hourOf(Date.parse(timestamp)), -cost)
+        put(tenantId, spend, -cost, Date.parse(timestamp))
       }
     },
     beyondAnswer(tenantId) {
       const spend = spendOf(tenantId)
+      if (asked.get(tenantId)?.deref() !== spend) {
+        asked.set(tenantId, new WeakRef(spend))
+        forgotten.register(spend, tenantId)
+      }
       const before = spend.delivered
       return (since) => {
         let sum = spend.delivered - before
         for (const [hour, cost] of spend.onItsWay) if (hour >= since) sum += cost
         return sum
       }
+    },
+    get size() {
+      return new Set([...unsettled.keys(), ...asked.keys()]).size
     },
   }
 }

@@ -79,7 +79,7 @@ export function createCalls(setup: CallSetup): Calls {
   function giveUpUnread(): void {
     minute = undefined
     for (const call of open.keys())
-      if (call.isWaiting && ++call.timesUnread >= UNREAD_STREAM_MINUTES) call.end('unread')
+      if (call.isWaiting && ++call.timesUnread >= UNREAD_STREAM_MINUTES) quietly(() => call.end('unread'))
     if (open.size > 0) watchStreams()
   }
 
@@ -93,10 +93,10 @@ export function createCalls(setup: CallSetup): Calls {
     clearTimeout(timer)
   }
 
-  /** One fault must not keep the rest from being recorded; `raiseOnError` finds nobody to throw at any more. */
+  /** One fault must not keep the rest from being recorded; what `raiseOnError` throws finds nobody to catch it here. */
   function quietly(record: () => void): void {
     try {
-      problems.guard('internal', 'recording a call at the exit of the process', record)
+      problems.guard('internal', 'recording a call that was left', record)
     } catch {
       return
     }
@@ -109,7 +109,7 @@ export function createCalls(setup: CallSetup): Calls {
   const context: CallContext = {
     ...setup,
     experience: createExperience(),
-    jobs: createJobs(setup.jobStore, (hold) => setup.limiter.settle(hold, 0n, setup.now())),
+    jobs: createJobs(setup.jobStore, (hold) => setup.limiter.settle(hold, 0n, setup.now()), keep),
     refusers: new Set(),
     unread(call, read) {
       open.set(call, read)
@@ -122,7 +122,8 @@ export function createCalls(setup: CallSetup): Calls {
   }
 
   const observer: Observer = {
-    capture: currentPayer,
+    capture: payerNow,
+    knowsHost: (host) => setup.find.providerOf(host) !== undefined,
     begin(payer, request) {
       return problems.guard('internal', 'looking at a request', () => {
         const found = setup.find(request.wire, request.method, request.host, request.path)
@@ -157,7 +158,14 @@ export function createCalls(setup: CallSetup): Calls {
     },
     recordAtOnce() {
       for (const call of open.keys()) quietly(() => call.endAtExit())
+      quietly(() => context.jobs.giveUpAtOnce())
       for (const atOnce of pending.values()) if (atOnce) quietly(atOnce)
     },
   }
+}
+
+/** A connection is used in the name of whoever opened it, where the code that uses it runs in nobody's. */
+function payerNow(earlier?: unknown): Payer {
+  const payer = currentPayer()
+  return payer.tenantId === undefined && earlier !== undefined ? (earlier as Payer) : payer
 }

@@ -1,6 +1,5 @@
 // Who started which job, on disk: a batch takes up to a day, and its results may be fetched by another process.
 
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { JobOrigin, JobStore } from '../call/jobs.ts'
@@ -18,7 +17,7 @@ export function createJobStore(path: string, problems: ProblemReporter): JobStor
   function database(): DatabaseSync {
     if (db) return db
     const { DatabaseSync } = loadSqlite()
-    mkdirSync(dirname(path), { recursive: true })
+    process.getBuiltinModule('node:fs').mkdirSync(dirname(path), { recursive: true })
     const opened = new DatabaseSync(path)
     opened.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
     opened.exec('PRAGMA journal_mode = WAL')

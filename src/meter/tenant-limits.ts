@@ -1,6 +1,6 @@
 // The limits of a meter's tenants: set, removed, looked at, and there again after a restart.
 
-import type { LimitWindow } from '../errors.ts'
+import { type LimitWindow, MeterError } from '../errors.ts'
 import type { LLMEvent } from '../event.ts'
 import { httpLimitStore } from '../limits/http-store.ts'
 import { checkWindow, type Limit, type LimitState, ruleOf, stateOf } from '../limits/limit.ts'
@@ -60,11 +60,10 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
       apiKey: options.apiKey,
       ttlMs: options.limitCheckCacheTtlMs,
       unsynced,
-      onFailure: (cause) =>
-        problems.report(
-          { kind: 'limit', message: 'The limits endpoint did not answer; calls go on with what it said last.', cause },
-          'limit:http',
-        ),
+      onFailure: (cause) => {
+        const said = ourWords(cause) ?? 'The limits endpoint did not answer'
+        problems.report({ kind: 'limit', message: `${said}; calls go on with what it said last.`, cause }, 'limit:http')
+      },
       onSuccess: () => problems.clear('limit:http'),
     })
   }
@@ -136,13 +135,15 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
       if (ledger) await inLedger(ledger)
     })()
     writing = made.catch(() => undefined)
-    const work = made.catch((cause: unknown) =>
+    const work = made.catch((cause: unknown) => {
+      const said = ourWords(cause)
+      const why = said === undefined ? '' : `: ${said}`
       problems.report({
         kind: 'limit',
-        message: `A limit of tenant ${JSON.stringify(tenantId)} could not be stored.`,
+        message: `A limit of tenant ${JSON.stringify(tenantId)} could not be stored${why}.`,
         cause,
-      }),
-    )
+      })
+    })
     keep(work)
     // `raiseOnError` may make the report throw; an application that does not wait for us must not end by it.
     work.catch(() => undefined)
@@ -201,6 +202,11 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
       await store.close?.()
     },
   }
+}
+
+/** Errors of ours name the status, or what is wrong with an answer; any other is a connection that failed, and can hold anything. */
+function ourWords(cause: unknown): string | undefined {
+  return cause instanceof MeterError ? cause.message.replace(/\.$/, '') : undefined
 }
 
 /** Where limits are asked over HTTP: `limitsUrl`, or `url` without its `/v1/ingest`. */

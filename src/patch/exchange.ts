@@ -51,6 +51,8 @@ export const HIDDEN: unique symbol = Symbol('hidden')
  * `end` is taken once; later ends are ignored, so a waist may report every end it sees.
  */
 export interface Exchange {
+  /** Who is asked, as the event will name it. */
+  readonly provider: string
   /** Throws the refusal. Synchronous where it can be: a promise only when a store or the price book must be asked. */
   admit(): void | Promise<void>
   /** The request as the SDK has encoded it, for each attempt: gives the text to send in its place. */
@@ -83,13 +85,17 @@ export interface Exchange {
   /** An event or a body was not what its content type says. */
   malformed(): void
   end(how: ExchangeEnd, error?: unknown): void
+  /** It is not made after all, or was only to be asked whether it might: nothing was sent, and nothing is recorded. */
+  withdraw(): void
   readonly hasEnded: boolean
 }
 
 /** What stands behind the waists. None of its methods throws. */
 export interface Observer {
-  /** Notes in whose name the running code calls; must run before anything is awaited. */
-  capture(): unknown
+  /** Notes in whose name the running code calls, or that it goes on in that of `earlier`; must run before anything is awaited. */
+  capture(earlier?: unknown): unknown
+  /** Whether models are served there: what goes anywhere else is not looked at. */
+  knowsHost(host: string): boolean
   /** Decides on a call: `undefined` lets it pass unmetered. */
   begin(captured: unknown, request: ExchangeRequest): Exchange | undefined
   /** Runs `fn` in the name that was captured: for SDK loops that go on in whoever's context reads them. */

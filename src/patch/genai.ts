@@ -12,6 +12,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
 import type { Exchange, ExchangeRequest, Observer } from './exchange.ts'
 import { type HttpResponse, keepTenant, watchAnswer, watchEvents } from './genai-stream.ts'
+import { hostOf } from './host.ts'
 import { dressRefusal, type ErrorClass } from './refusal.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
 
@@ -49,7 +50,7 @@ interface Sending {
 // One for every copy of this package in the process: a client wrapped by one may be of an SDK patched by the other.
 const KEY = Symbol.for('tallygate.sending.google')
 const shared = globalThis as { [KEY]?: AsyncLocalStorage<Sending> }
-const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending>())
+export const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending>())
 
 /** Stands in the waist of one copy; gives the undo. `owner` is a prototype, or one client's own `apiClient`. */
 export function patchGenAi(
@@ -162,16 +163,10 @@ const watchAttempts =
 function describe(client: ApiClient, request: ApiRequest, stream: boolean): ExchangeRequest {
   const base = request.httpOptions?.baseUrl ?? client.getBaseUrl()
   const question = request.path.indexOf('?')
-  let host: string
-  try {
-    host = new URL(base).host
-  } catch {
-    host = 'unknown'
-  }
   return {
     wire: 'google',
     method: request.httpMethod.toLowerCase(),
-    host,
+    host: hostOf(base),
     path: question < 0 ? request.path : request.path.slice(0, question),
     body: request.body,
     stream,

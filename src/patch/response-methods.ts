@@ -1,6 +1,7 @@
 // A prototype between a Response class and its instances, whose methods report what they read.
 
 import { type Exchange, endOf } from './exchange.ts'
+import { createNotes } from './notes.ts'
 import {
   type Body,
   isBodyUsed,
@@ -23,10 +24,10 @@ export function watch(response: Response, observation: Observation): void {
 }
 
 /** Exchanges whose body the SDK may ask for once more when it cannot be read. */
-const leftToSdk = new WeakSet<Exchange>()
+const leftToSdk = createNotes<true>()
 
 export function leaveFailures(exchange: Exchange): void {
-  leftToSdk.add(exchange)
+  leftToSdk.set(exchange, true)
 }
 
 const prototypes = new WeakMap<object, object>()
@@ -112,7 +113,7 @@ function reading(
       report(exchange, value)
       return value
     } catch (error) {
-      if (!leftToSdk.has(exchange)) exchange.end(endOf(error), error)
+      if (!leftToSdk.get(exchange)) exchange.end(endOf(error), error)
       throw error
     }
   }

@@ -1,7 +1,9 @@
 // The smaller seams inside a Stainless SDK's `makeRequest`: what is sent, which attempt failed, whether a body came whole.
 //
-// - `buildRequest(options, ...)`: openai 5.0 to 7.57, @anthropic-ai/sdk 0.50 to 1.12. Gives `{ req, url, timeout }`
-//   with the encoded body, before it is signed; once per attempt.
+// - `buildRequest(options, ...)`: openai 4.0 to 7.57, @anthropic-ai/sdk 0.20 to 1.12. Gives `{ req, url, timeout }`
+//   with the encoded body, before it is signed; once per attempt. Synchronous in openai up to 5.0 and in
+//   @anthropic-ai/sdk up to 0.52, where a content-length stands among the headers as well.
+// - `prepareRequest(req, { url })`: the same versions; awaited, with nothing sent yet.
 // - `shouldRetry(response)`: openai 4.0 to 7.57, @anthropic-ai/sdk 0.20 to 1.12; sees every answer that is not 2xx.
 // - `parseResponseWithTimeout(client, props)`: openai 7. Tries again when a body stalls, so a body that could not be
 //   read is not the end of the call; what this gives is.
@@ -23,6 +25,8 @@ export interface Sending {
   readonly isTextNeeded: boolean
   /** Still to be admitted, once the encoded body has told what it is. */
   admit: (() => void | Promise<void>) | undefined
+  /** The same, begun by a `buildRequest` that cannot wait for it. */
+  admission: void | Promise<void>
   /** What the host says against a request to which we have added: SDKs show only the texts they know how to find. */
   complaint: Promise<string> | undefined
 }
@@ -42,7 +46,15 @@ export function patchSeams(owner: object, level: symbol): (() => void)[] {
       function buildRequest(...args) {
         const built = original.apply(this, args)
         const current = now(isActive)
-        return current?.isTextNeeded ? encode(built, current) : built
+        if (!current?.isTextNeeded) return built
+        if (built instanceof Promise) return built.then((request) => encodeAndAdmit(request, current))
+        encode(built, current)
+        return built
+      },
+    prepareRequest: (original: PrepareRequest, isActive: () => boolean): PrepareRequest =>
+      function prepareRequest(...args) {
+        const admission = now(isActive)?.admission
+        return admission ? admission.then(() => original.apply(this, args)) : original.apply(this, args)
       },
     shouldRetry: (original: ShouldRetry, isActive: () => boolean): ShouldRetry =>
       function shouldRetry(response, ...rest) {
@@ -65,12 +77,13 @@ export function patchSeams(owner: object, level: symbol): (() => void)[] {
   )
 }
 
-type BuildRequest = (this: unknown, ...args: unknown[]) => Promise<Built>
+type BuildRequest = (this: unknown, ...args: unknown[]) => Built | Promise<Built>
+type PrepareRequest = (this: unknown, ...args: unknown[]) => Promise<unknown>
 type ShouldRetry = (this: unknown, response: Response, ...rest: unknown[]) => unknown
 type ParseResponse = (this: unknown, client: unknown, props: ResponseProps, ...rest: unknown[]) => Promise<unknown>
 
 interface Built {
-  readonly req: { body?: unknown }
+  readonly req: { body?: unknown; readonly headers?: Record<string, unknown> }
 }
 
 async function complaintOf(response: Response): Promise<string> {
@@ -81,14 +94,20 @@ async function complaintOf(response: Response): Promise<string> {
   }
 }
 
-async function encode(built: Promise<Built>, current: Sending): Promise<Built> {
+function encode({ req }: Built, current: Sending): void {
   const { exchange, admit } = current
-  const request = await built
-  const { req } = request
-  if (typeof req.body === 'string') req.body = exchange.encoded(req.body)
-  if (admit) {
-    current.admit = undefined
-    await admit()
+  if (typeof req.body === 'string') {
+    const text = exchange.encoded(req.body)
+    if (text !== req.body && req.headers && Object.hasOwn(req.headers, 'content-length'))
+      req.headers['content-length'] = String(Buffer.byteLength(text))
+    req.body = text
   }
+  current.admit = undefined
+  current.admission = admit?.()
+}
+
+async function encodeAndAdmit(request: Built, current: Sending): Promise<Built> {
+  encode(request, current)
+  await current.admission
   return request
 }

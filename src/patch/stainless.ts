@@ -147,7 +147,8 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
       if (admission) await admission
     }
     if (request.stream) await streams.learn(client, watcher)
-    return send(exchange, options, callOriginal, request.stream || isOpaque, isOpaque)
+    // Awaited, since a promise that is returned takes two turns of the queue more.
+    return await send(exchange, options, callOriginal, request.stream || isOpaque, isOpaque)
   }
 
   function admit(exchange: Exchange): void | Promise<void> {
@@ -177,6 +178,7 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
       level,
       isTextNeeded,
       admit: isOpaque ? () => admit(exchange) : undefined,
+      admission: undefined,
       complaint: undefined,
     }
     let props: ResponseProps

@@ -1,6 +1,7 @@
 // Watching a stream that an SDK parses: its generator is wrapped, so that class, identity and helpers stay the SDK's.
 
 import { type Exchange, endOf, HIDDEN } from './exchange.ts'
+import { createNotes } from './notes.ts'
 
 /** A stream's Response, whose body is the SDK's to read. */
 export interface HandedOver {
@@ -26,7 +27,7 @@ interface Pass {
   last: Promise<Result> | undefined
 }
 
-const passes = new WeakMap<object, Pass>()
+const passes = createNotes<Pass>()
 
 /** The iterator of one pass: to whoever looks, an async generator like the one it watches. */
 export function watchIterator(inner: Generator, handed: HandedOver, isAborted: () => boolean): Generator {

@@ -14,7 +14,9 @@ export function tap(
 ): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   let broken: { readonly error: unknown } | undefined
-  const through = isStream ? eventsThrough(exchange) : (THROUGH[exchange.form] ?? textThrough)(exchange)
+  let through: Through | undefined
+  // Made when something is read: SDKs look at a body for their debug log, and never read it then.
+  const throughOf = () => (through ??= isStream ? eventsThrough(exchange) : (THROUGH[exchange.form] ?? textThrough)(exchange))
   return new ReadableStream<Uint8Array>(
     {
       type: 'bytes',
@@ -29,12 +31,12 @@ export function tap(
           } catch (error) {
             exchange.end(endOf(error), error)
             // What came before the break is the caller's; the error follows with the next read.
-            const rest = through.rest()
+            const rest = throughOf().rest()
             if (rest.byteLength === 0) return controller.error(error)
             broken = { error }
             return controller.enqueue(rest)
           }
-          const out = step.done ? through.end() : through.push(step.value)
+          const out = step.done ? throughOf().end() : throughOf().push(step.value)
           if (out.byteLength > 0) controller.enqueue(out)
           if (step.done) {
             controller.close()

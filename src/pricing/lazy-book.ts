@@ -7,6 +7,8 @@ import { loadPriceBook } from './price-book.ts'
 export interface LazyBook {
   /** `undefined` until it has been read. */
   readonly book: PriceBook | undefined
+  /** For when there is no time to read it: one that knows no price stands in. */
+  readonly atOnce: PriceBook
   /** Never rejects: a book that cannot be read knows no price, and says so. */
   load(): Promise<PriceBook>
 }
@@ -33,6 +35,9 @@ export function lazyBook(problems: ProblemReporter): LazyBook {
   return {
     get book() {
       return book
+    },
+    get atOnce() {
+      return book ?? EMPTY
     },
     load: () => (loading ??= read()),
   }

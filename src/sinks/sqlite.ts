@@ -1,6 +1,5 @@
 // The embedded ledger: one SQLite file that several processes of a machine can write at once.
 
-import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LimitWindow } from '../errors.ts'
 import { MeterError } from '../errors.ts'
@@ -182,5 +181,5 @@ function toStoredLimit(row: Readonly<Record<string, unknown>>): StoredLimit {
 
 function inodeOf(path: string): number {
   if (path === IN_MEMORY) return 0
-  return statSync(path, { throwIfNoEntry: false })?.ino ?? -1
+  return process.getBuiltinModule('node:fs').statSync(path, { throwIfNoEntry: false })?.ino ?? -1
 }

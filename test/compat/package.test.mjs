@@ -102,3 +102,22 @@ test('the command runs', () => {
   const command = join(home, bin.tallygate)
   assert.match(execFileSync(process.execPath, [command, '--help'], { encoding: 'utf8' }), /tallygate/)
 })
+
+const { SDKS_OF } = process.env
+
+test('the demo runs, and agrees with the bill', { skip: !SDKS_OF && 'it needs SDKs: see scripts/compat.mjs' }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tallygate-demo-'))
+  try {
+    // Throws for an exit code other than 0, which a bill that says something else gives.
+    const shown = execFileSync(process.execPath, [join(home, bin.tallygate), 'demo', '--dir', folder], {
+      cwd: SDKS_OF,
+      encoding: 'utf8',
+      timeout: 30_000,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const sdk of ['openai', '@anthropic-ai/sdk', '@google/genai']) assert.match(shown, new RegExp(sdk))
+    assert.doesNotMatch(shown, /is not here/)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})

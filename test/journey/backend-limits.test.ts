@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { memorySink } from 'tallygate/sinks'
 import { expect, test } from 'vitest'
 import { API_KEY, ingest } from '../support/ingest.ts'
 import { metered } from '../support/metered.ts'
@@ -12,12 +13,12 @@ const thousand = { inputTokens: 1000, outputTokens: 1000, times: Number.POSITIVE
 /** A backend that takes events and never counts them: its answer about a limit is always the same. */
 async function stubborn(limits: object[]) {
   const lines: string[] = []
-  const table = { limits, isDown: false }
+  const table = { limits, isDown: false, status: 200 }
   const server = createServer((request, response) => {
     lines.push(`${request.method} ${request.url}`)
     if (table.isDown) return void response.destroy()
     request.resume()
-    response.writeHead(200, { 'content-type': 'application/json' })
+    response.writeHead(table.status, { 'content-type': 'application/json' })
     response.end(JSON.stringify(request.url === '/v1/ingest' ? {} : { tenant_id: 'acme', limits: table.limits }))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -143,6 +144,22 @@ test('a dead backend lets calls go on, and is told of once', async () => {
   expect(app.problems.at(-1)).toMatchObject({ message: 'A limit of tenant "acme" could not be stored.' })
   expect(app.emulator.requests).toHaveLength(3)
   backend.isDown = false
+})
+
+test.each([
+  [500, 'status 500'],
+  [401, 'status 401: the API key was refused'],
+  [403, 'status 403: the API key was refused'],
+])('a backend that answers %i is not said to be silent', async (status, said) => {
+  await using backend = await stubborn([month('10', '0')])
+  backend.status = status
+  await using app = await metered({ url: backend.url, flushIntervalMs: 60_000, sinks: [memorySink()] })
+  await app.meter.forTenant('acme', () => app.chat())
+  await app.meter.setLimit('acme', { usd: 1 })
+  expect(app.problems.map(({ message }) => message)).toEqual([
+    `The limits endpoint answered GET with ${said}; calls go on with what it said last.`,
+    `A limit of tenant "acme" could not be stored: The limits endpoint answered PUT with ${said}.`,
+  ])
 })
 
 test('limits are asked for where `limitsUrl` says', async () => {

@@ -1,5 +1,6 @@
 // A limit that is reached stops the next call before anything is sent, through each SDK, as that SDK's own error.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import Anthropic from '@anthropic-ai/sdk'
 import { ApiError } from '@google/genai'
 import OpenAI from 'openai'
@@ -336,6 +337,9 @@ describe('a model without a price', () => {
 
 describe('a limit that cannot be', () => {
   const bad: [unknown, string][] = [
+    [{ usd: 5, per_month: true }, 'There is no field `per_month` in a limit; the fields are usd, per, mode.'],
+    [{ usd: 5, window: 'day' }, 'There is no field `window` in a limit; the fields are usd, per, mode.'],
+    [{ dollars: 5 }, 'There is no field `dollars` in a limit; the fields are usd, per, mode.'],
     [{ usd: -1 }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got `-1`.'],
     [{ usd: Number.NaN }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got `NaN`.'],
     [
@@ -395,4 +399,85 @@ describe('a limit that cannot be', () => {
       expect((await app.events()).map((event) => event.tenantId)).toEqual(['acme', tenantId])
     },
   )
+})
+
+describe('a stream that is kept and never read', () => {
+  const text = 'one two three four five six'
+  const piecesOf = async (stream: AsyncIterable<unknown>, pick: (piece: never) => string | null | undefined) => {
+    let all = ''
+    for await (const piece of stream) all += pick(piece as never) ?? ''
+    return all
+  }
+  type Kept = () => Promise<string>
+  const KEPT: [string, (app: Metered) => Promise<Kept>][] = [
+    [
+      'openai',
+      async ({ openai }) => {
+        const stream = await openai.chat.completions.create({ model: 'gpt-4o', messages, stream: true })
+        return () => piecesOf(stream, (chunk: OpenAI.ChatCompletionChunk) => chunk.choices[0]?.delta.content)
+      },
+    ],
+    [
+      'openai, asResponse()',
+      async ({ openai }) => {
+        const request = { model: 'gpt-4o', messages, stream: true } as const
+        const response = await openai.chat.completions.create(request).asResponse()
+        return async () => {
+          const lines = (await response.text()).split('\n').filter((line) => line.startsWith('data: {'))
+          const chunks = lines.map((line) => JSON.parse(line.slice(6)) as OpenAI.ChatCompletionChunk)
+          return chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')
+        }
+      },
+    ],
+    [
+      'anthropic',
+      async ({ anthropic }) => {
+        const request = { model: 'claude-sonnet-4-6', max_tokens: 1000, messages, stream: true } as const
+        const stream = await anthropic.messages.create(request)
+        return () =>
+          piecesOf(stream, (event: Anthropic.MessageStreamEvent) =>
+            event.type === 'content_block_delta' && event.delta.type === 'text_delta' ? event.delta.text : '',
+          )
+      },
+    ],
+    [
+      'google',
+      async ({ google }) => {
+        const stream = await google.models.generateContentStream({ model: 'gemini-2.5-flash', contents: 'Hi' })
+        return () => piecesOf(stream, (chunk: { text?: string }) => chunk.text)
+      },
+    ],
+  ]
+
+  test.each(KEPT)('gives its money back after ten minutes, and can still be read: %s', async (_, make) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    await using app = await metered()
+    app.emulator.reply({ text })
+    await app.meter.setLimit('acme', { usd: 1 })
+    const readOn = await app.meter.forTenant('acme', () => make(app))
+    vi.advanceTimersByTime(9.5 * 60_000)
+    expect(app.meter.stats()).toMatchObject({ openCalls: 1, calls: 0 })
+    vi.advanceTimersByTime(60_000)
+    const events = await app.events()
+    expect(events).toMatchObject([
+      { tenantId: 'acme', usageSource: 'estimated', metadata: { http_status: 200, stream_end: 'unread' } },
+    ])
+    expect(app.meter.stats()).toMatchObject({ openCalls: 0, heldUsd: '0' })
+    expect(await readOn()).toBe(text)
+    expect(await app.events()).toHaveLength(1)
+    expect(app.problems).toEqual([])
+  })
+
+  test.each(KEPT)('is left alone once somebody has begun to read it: %s', async (_, make) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    await using app = await metered()
+    app.emulator.reply({ text, stallAfterEvents: 3 })
+    const readOn = await app.meter.forTenant('acme', () => make(app))
+    const reading = readOn().catch(() => 'broken off')
+    await nextTurn()
+    vi.advanceTimersByTime(60 * 60_000)
+    expect(app.meter.stats()).toMatchObject({ openCalls: 1, calls: 0 })
+    await app.emulator.close()
+    await reading
+  })
 })

@@ -1,5 +1,5 @@
 // Plays every shape of one SDK, unpatched and patched in every way, in this Node; prints what came of it as JSON.
-// node --expose-gc run.mjs <sdk> <esm | cjs> <folder of the application> <folder of the built package>
+// node --expose-gc run.mjs <sdk> <esm | cjs> <folder of the application> <folder of the built package> <all | older> [shape]
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,7 +11,7 @@ import { loader, SDKS, versionOf } from './sdks.mjs'
 import { play } from './stage.mjs'
 import { judge, refused } from './verdict.mjs'
 
-const [name, format, folder, dist, only] = process.argv.slice(2)
+const [name, format, folder, dist, shapesOf, only] = process.argv.slice(2)
 const { startEmulator } = await import(pathToFileURL(join(dist, 'emulator/index.js')).href)
 const builds = {
   esm: await import(pathToFileURL(join(dist, 'index.js')).href),
@@ -30,8 +30,7 @@ const scene = { startEmulator, sdk, load, makeClient: kind.makeClient }
 const { shapes } = kind
 /** Why a shape cannot be played with this version; `undefined` where it can. */
 const limitOf = ({ name: shape }) =>
-  limitations.find((it) => it.sdk === name && it.shapes.includes(shape) && version.startsWith(it.versions))?.reason
-const present = shapes.filter((shape) => !limitOf(shape))
+  limitations.find((it) => it.sdk === name && it.shapes.includes(shape) && new RegExp(it.versions).test(version))?.reason
 
 /** Takes everything and keeps nothing: what counts here is `onEvent`. */
 const sink = { name: 'none', send: async () => ({ outcome: 'delivered' }) }
@@ -121,13 +120,28 @@ const guarded = (work) => work().catch((error) => `the run failed: ${error?.stac
 
 // The unpatched runs come first: nothing of ours has touched the SDK by then.
 const plain = new Map()
-for (const shape of present) plain.set(shape, await play(shape, scene))
+const absent = new Map()
+for (const shape of shapes) {
+  if (limitOf(shape)) continue
+  const run = await play(shape, scene).catch((error) => ({ thrown: error, error }))
+  const why = missing(run)
+  if (why) absent.set(shape, why)
+  else plain.set(shape, run)
+}
+const present = [...plain.keys()]
+
+/** Why this version cannot do it, patched or not: it lacks a method or a module, or never comes to an end. */
+function missing({ thrown, error }) {
+  if (error) return `Not in this version: the SDK itself is ${error.message}.`
+  const isMissing = thrown?.name === 'TypeError' || thrown?.code === 'MODULE_NOT_FOUND' || /^ERR_(MODULE|PACKAGE)/.test(thrown?.code)
+  return isMissing && shapesOf === 'older' ? 'Not in this version.' : undefined
+}
 
 const rows = []
 const add = (shape, outcome, reason) => rows.push({ shape, outcome, ...(reason && { reason }) })
 for (const shape of shapes) {
   if (only && !shape.name.includes(only)) continue
-  const limit = limitOf(shape)
+  const limit = limitOf(shape) ?? absent.get(shape)
   if (limit) {
     add(shape.name, 'limitation', limit)
     continue

@@ -74,6 +74,23 @@ test('records that are made while the process ends are delivered with it', async
   expect(await server.ledger.totals({ by: [] })).toMatchObject([{ calls: 2 }])
 })
 
+test('records that are made as the process exits are in its ledger', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'ledger.db')
+  await run(`
+    const delivery = createDelivery({
+      problems,
+      sinks: [sqliteLedger({ path: ${JSON.stringify(path)} })],
+      atExit: () => { record(delivery, 3); throw new Error('and then it fails') },
+    })
+    delivery.watchEnd()
+    process.exit(0)
+  `)
+  const ledger = sqliteLedger({ path, readOnly: true })
+  expect(await ledger.totals({ by: [] })).toMatchObject([{ calls: 3 }])
+  await ledger.close()
+})
+
 test('a dead endpoint neither delays the end nor keeps the process for ever', async () => {
   const { code, out, ms } = await run(`
     const delivery = createDelivery({ problems, sinks: [httpSink({ url: 'http://127.0.0.1:9/v1/ingest', apiKey: 'k' })] })

@@ -1,7 +1,7 @@
 // What is filled in where a provider has not said what was used, and how sure of it we are.
 
 import { describe, expect, test } from 'vitest'
-import { fillUsage } from '../../src/call/missing-usage.ts'
+import { fillUsage, fillUsageAtOnce } from '../../src/call/missing-usage.ts'
 import { doubtsOf, flagsOf, type Seen, sourceOf } from '../../src/call/outcome.ts'
 import type { FinishedCall } from '../../src/call/record.ts'
 import { tokenTotals, type Usage } from '../../src/usage.ts'
@@ -88,6 +88,18 @@ describe('fillUsage', () => {
   test('a fee that was said stays', async () => {
     const { usage } = await fillUsage(finished({ 'fee.web_search': 2 }), evidence)
     expect(usage).toEqual({ 'fee.web_search': 2, 'input.text': 10, 'output.text': 10 })
+  })
+
+  test('at once, what was said stands, and what is guessed from characters has wide bounds', () => {
+    const { usage, usageBounds } = fillUsageAtOnce(finished(undefined), evidence)
+    expect(usage).toEqual({ 'input.text': 13, 'output.text': 13 })
+    expect(usageBounds).toEqual({ inputTokens: [0, 100], outputTokens: [0, 100] })
+    const said: Usage = { 'input.text': 3, 'input.text.cache_read': 4000 }
+    const cut = fillUsageAtOnce(finished(said, { streamEnd: 'interrupted' }), evidence)
+    expect(cut.usage).toEqual({ ...said, 'output.text': 13 })
+    expect(cut.usageBounds).toEqual({ inputTokens: [4003, 4003], outputTokens: [0, 5000] })
+    const unseen = fillUsageAtOnce(finished(said), { ...evidence, isUnseen: true })
+    expect(unseen.usage).toEqual({ ...said, 'output.text': 500 })
   })
 
   test('what is used lies within its bounds', async () => {

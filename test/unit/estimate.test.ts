@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Tiktoken } from 'js-tiktoken/lite'
 import o200k from 'js-tiktoken/ranks/o200k_base'
 import { describe, expect, test } from 'vitest'
-import { estimateTokens, likelyTokens, mostTokens } from '../../src/providers/estimate.ts'
+import { estimateTokens, guessTokens, likelyTokens, mostTokens } from '../../src/providers/estimate.ts'
 
 const encoder = new Tiktoken(o200k)
 /** The true count; only for texts without a long run, on which this tokenizer takes minutes. */
@@ -31,13 +31,39 @@ describe('texts of every kind', () => {
     expect(high).toBeGreaterThanOrEqual(count(text))
     // Counted in windows, and a run without spaces in pieces: a cut parts a token in two.
     expect(Math.abs(tokens - count(text)) / count(text)).toBeLessThan(0.05)
+    const guess = guessTokens([text])
+    expect(guess.low).toBeLessThanOrEqual(count(text))
+    expect(guess.high).toBeGreaterThanOrEqual(count(text))
+    expect(guess.tokens).toBeGreaterThan(0)
     expect(mostTokens([text])).toBeGreaterThanOrEqual(count(text))
     expect(likelyTokens(mostTokens([text]))).toBeLessThanOrEqual(mostTokens([text]))
+  })
+
+  test.each([
+    ['six hundred spaces in two parts', [' '.repeat(300), ' '.repeat(300)]],
+    ['a thousand spaces', [' '.repeat(1000)]],
+    ['a thousand newlines', ['\n'.repeat(1000)]],
+    ['a thousand tabs', ['\t'.repeat(1000)]],
+    ['a ruler of =', ['='.repeat(700)]],
+    ['a ruler of -', ['-'.repeat(700)]],
+    ['a row of stars', ['*'.repeat(700)]],
+    ['a thousand a', ['a'.repeat(1000)]],
+    ['lines of nothing but spaces', [`${' '.repeat(63)}\n`.repeat(12)]],
+    ['a deep indent before each word', [`${' '.repeat(128)}x`.repeat(6)]],
+    ['a mark before many slashes', [`!${'/'.repeat(68)}`]],
+    ['a ruler behind a word', [`x${'=-'.repeat(160)}`]],
+    ['a table', [`|${'-'.repeat(96)}|${'='.repeat(96)}|\n`.repeat(4)]],
+  ])('the bounds of %s hold the true count, though it is counted in pieces', async (_, parts) => {
+    const { low, high } = await estimateTokens(parts)
+    const exact = count(parts.join(''))
+    expect(low).toBeLessThanOrEqual(exact)
+    expect(high).toBeGreaterThanOrEqual(exact)
   })
 
   test('nothing is nothing', async () => {
     expect(await estimateTokens([])).toEqual({ tokens: 0, low: 0, high: 0 })
     expect(await estimateTokens(['', ''])).toEqual({ tokens: 0, low: 0, high: 0 })
+    expect(guessTokens(['', ''])).toEqual({ tokens: 0, low: 0, high: 0 })
   })
 
   test('any text, in any parts', async () => {
@@ -45,7 +71,10 @@ describe('texts of every kind', () => {
       fc.string({ maxLength: 200 }),
       fc.string({ unit: 'binary', maxLength: 200 }),
       fc.string({ unit: 'grapheme', maxLength: 200 }),
-      fc.constantFrom('<|endoftext|>', '\ud800', '的'.repeat(100), ' '.repeat(300), PROSE, CODE),
+      fc.constantFrom('<|endoftext|>', '\ud800', '的'.repeat(100), PROSE, CODE),
+      fc
+        .tuple(fc.constantFrom(' ', '\n', '\t', '\r\n', '=', '-', '#', 'a', ' \n', '- '), fc.nat(300))
+        .map(([unit, times]) => unit.repeat(times)),
     )
     await fc.assert(
       fc.asyncProperty(fc.array(part, { maxLength: 12 }), async (parts) => {
@@ -54,6 +83,9 @@ describe('texts of every kind', () => {
         expect(low).toBeLessThanOrEqual(exact)
         expect(high).toBeGreaterThanOrEqual(exact)
         expect(Number.isSafeInteger(tokens) && Number.isSafeInteger(low) && Number.isSafeInteger(high)).toBe(true)
+        const guess = guessTokens(parts)
+        expect(guess.low).toBeLessThanOrEqual(Math.min(exact, guess.tokens))
+        expect(guess.high).toBeGreaterThanOrEqual(Math.max(exact, guess.tokens))
         expect(mostTokens(parts)).toBeGreaterThanOrEqual(exact)
       }),
       { numRuns: 150 },

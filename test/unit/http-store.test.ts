@@ -268,7 +268,7 @@ describe('a change', () => {
     await using table = await backend((_, response) => json(response, {}, 403))
     await expect(table.store.setLimit(rule(1n))).rejects.toMatchObject({
       code: 'DELIVERY_REJECTED',
-      message: 'The limits endpoint answered PUT with status 403.',
+      message: 'The limits endpoint answered PUT with status 403: the API key was refused.',
     })
     await expect(table.store.removeLimit('acme', 'month')).rejects.toThrow('DELETE with status 403')
   })
@@ -307,10 +307,24 @@ describe('a change', () => {
 })
 
 describe('a backend that fails', () => {
-  const broken: [string, Answer][] = [
-    ['answers 500', (_, response) => json(response, {}, 500)],
+  const broken: [string, Answer, said?: string][] = [
+    ['answers 500', (_, response) => json(response, {}, 500), 'The limits endpoint answered GET with status 500.'],
+    [
+      'answers 401',
+      (_, response) => json(response, {}, 401),
+      'The limits endpoint answered GET with status 401: the API key was refused.',
+    ],
+    [
+      'answers 403',
+      (_, response) => json(response, {}, 403),
+      'The limits endpoint answered GET with status 403: the API key was refused.',
+    ],
     ['redirects', (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
-    ['answers HTML', (_, response) => response.writeHead(200).end('<!doctype html>')],
+    [
+      'answers HTML',
+      (_, response) => response.writeHead(200).end('<!doctype html>'),
+      'The limits endpoint answered with something that is no JSON.',
+    ],
     ['answers null', (_, response) => json(response, null)],
     ['answers no list', (_, response) => json(response, { limits: {} })],
     ['lists null', (_, response) => json(response, { limits: [null] })],
@@ -319,12 +333,13 @@ describe('a backend that fails', () => {
     ['spent nothing we can read', (_, response) => json(response, limits(month('1', 'a lot')))],
     ['hangs up', (_, response) => response.destroy()],
   ]
-  test.each(broken)('%s: calls go on without a limit, and one report is made', async (_, answer) => {
+  test.each(broken)('%s: calls go on without a limit, and one report is made', async (_, answer, said) => {
     await using table = await backend(answer)
     expect(await table.accounts()).toEqual([])
     expect(await table.accounts()).toEqual([])
     expect(table.failures).toHaveLength(1)
     expect(table.failures[0]).toBeInstanceOf(Error)
+    if (said !== undefined) expect(table.failures[0]!.message).toBe(said)
     expect(table.asked).toHaveLength(1)
   })
 

@@ -98,11 +98,16 @@ describe('the environment', () => {
     ['TALLYGATE_MAX_BATCH_SIZE', ' ', 'a whole number from 1 to 2147483647, got " "'],
     ['TALLYGATE_GZIP', 'maybe', 'true or false, got "maybe"'],
     ['TALLYGATE_SAMPLE_RATE', '2', 'a number from 0 to 1, got "2"'],
-    ['TALLYGATE_PATCHES', 'openai,cohere', "a list of 'openai', 'anthropic', 'google', got \"openai,cohere\""],
-    ['TALLYGATE_HOSTS', 'llm.example.com', 'an object from host to provider, got "llm.example.com"'],
     ['TALLYGATE_URL', 'api.example.com', 'an http or https URL, got "api.example.com"'],
   ])('what is wrong with %s=%s is said under its own name', (variable, text, said) => {
     expect(fault({}, { [variable]: text })).toBe(`Expected \`${variable}\` to be ${said}.`)
+  })
+
+  test.each([
+    ['TALLYGATE_PATCHES', 'openai,cohere', '[1]', "one of 'openai', 'anthropic', 'google', got \"cohere\""],
+    ['TALLYGATE_HOSTS', 'a.example.com=openai,b.example.com', '["b.example.com"]', 'the name of a provider, got ""'],
+  ])('what is wrong in the list %s=%s is said of its element', (variable, text, at, said) => {
+    expect(fault({}, { [variable]: text })).toBe(`Expected \`${variable}${at}\` to be ${said}.`)
   })
 })
 
@@ -115,10 +120,8 @@ describe('a bad value', () => {
     ['limitsUrl', 'nowhere', 'an http or https URL, got "nowhere"'],
     ['dir', '', 'the path of a folder, got ""'],
     ['dir', 7, 'the path of a folder, got `7`'],
-    ['sinks', [], 'a list of sinks, got an array'],
-    ['sinks', [memorySink(), {}], 'a list of sinks, got an array'],
-    ['sinks', memorySink(), 'a list of sinks, got an object'],
-    ['limitStore', { lease() {} }, 'a limit store, got an object'],
+    ['sinks', [], 'a list of at least one sink, got an array'],
+    ['sinks', memorySink(), 'a list of at least one sink, got an object'],
     ['limitStore', 'redis', 'a limit store, got "redis"'],
     ['gzip', 'yes', 'true or false, got "yes"'],
     ['gzip', 1, 'true or false, got `1`'],
@@ -131,10 +134,19 @@ describe('a bad value', () => {
     ['maxBatchSize', 50n, `${whole(1)}, got \`50n\``],
     ['limitCheckCacheTtlMs', -1, `${whole(0)}, got \`-1\``],
     ['patches', 'openai', "a list of 'openai', 'anthropic', 'google', got \"openai\""],
-    ['patches', ['cohere'], "a list of 'openai', 'anthropic', 'google', got an array"],
     ['hosts', ['openai'], 'an object from host to provider, got an array'],
-    ['hosts', { 'https://llm.example.com/v1': 'openai' }, 'an object from host to provider, got an object'],
-    ['hosts', { 'llm.example.com': '' }, 'an object from host to provider, got an object'],
+    ...(
+      [
+        ['https://llm.example.com/v1', '"https://llm.example.com/v1"'],
+        ['', '""'],
+        // Before an @ there may be a password.
+        ['user:secret@llm.example.com', 'an object'],
+      ] as const
+    ).map(([host, got]): [keyof MeterOptions, unknown, string] => [
+      'hosts',
+      { 'good.example.com': 'openai', [host]: 'openai' },
+      `an object from host, such as \`llm.example.com:8080\`, to provider, got ${got}`,
+    ]),
     ['appName', '', 'a string of 1 to 256 characters, got ""'],
     ['environment', 'x'.repeat(257), 'a string of 1 to 256 characters, got a string of 257 characters'],
     ['onEvent', 'log', 'a function, got "log"'],
@@ -153,6 +165,25 @@ describe('a bad value', () => {
   ]
   test.each(bad)('of %s: %o', (name, value, said) => {
     expect(fault({ [name]: value })).toBe(`Expected \`${name}\` to be ${said}.`)
+  })
+
+  const badElements: [keyof MeterOptions, unknown, string, string][] = [
+    ['sinks', [{}], '[0]', 'a sink, an object with a function `send`, got an object'],
+    ['sinks', [memorySink(), 'sqlite'], '[1]', 'a sink, an object with a function `send`, got "sqlite"'],
+    ['sinks', new Array(2), '[0]', 'a sink, an object with a function `send`, got `undefined`'],
+    ['patches', ['x'], '[0]', "one of 'openai', 'anthropic', 'google', got \"x\""],
+    ['patches', ['google', 7], '[1]', "one of 'openai', 'anthropic', 'google', got `7`"],
+    [
+      'hosts',
+      { 'a.example.com': 'openai', 'llm.example.com': '' },
+      '["llm.example.com"]',
+      'the name of a provider, got ""',
+    ],
+    ['hosts', { 'llm.example.com': 7 }, '["llm.example.com"]', 'the name of a provider, got `7`'],
+    ['limitStore', { setLimit() {}, removeLimit() {}, lease() {} }, '.accounts', 'a function, got `undefined`'],
+  ]
+  test.each(badElements)('in %s: %o is said of its element', (name, value, at, said) => {
+    expect(fault({ [name]: value })).toBe(`Expected \`${name}${at}\` to be ${said}.`)
   })
 
   test.each(['', 'two words', 'k-1\n', 'schlüssel', 42])('of the API key, %j, is never quoted', (apiKey) => {
@@ -188,7 +219,7 @@ describe('a bad value', () => {
       fc.property(fc.constantFrom(...names), value, (name, given) => {
         const message = fault({ [name]: given })
         if (message === 'nothing was wrong') expect(resolveOptions({ [name]: given }, {}).maxBatchSize).toBeDefined()
-        else expect(message).toMatch(/^Expected `\w+` to be .+\.$/s)
+        else expect(message).toMatch(/^Expected `\w+(\[.+\]|\.\w+)?` to be .+\.$/s)
       }),
     )
   })

@@ -18,6 +18,7 @@ function patches() {
   const problems: string[] = []
   const observer: Observer = {
     capture: () => undefined,
+    knowsHost: () => false,
     begin: () => undefined,
     resume: (_, fn) => fn(),
     problem: (message) => void problems.push(message),

@@ -59,6 +59,29 @@ describe('a fault', () => {
 })
 
 describe('guarding', () => {
+  test('one fault that `raiseOnError` throws through several guards is one count', () => {
+    const { problems } = told(true)
+    const twice = () =>
+      problems.guard('internal', 'recording a call', () =>
+        problems.guard('callback', 'calling back', () => problems.report(down, 'down')),
+      )
+    expect(twice).toThrow(expect.objectContaining({ code: 'BAD_INPUT', message: 'The sink is down.' }))
+    expect(problems.counts).toEqual({ delivery: 1 })
+  })
+
+  test('what `raiseOnError` threw and somebody reports as a cause is one count', () => {
+    const { problems } = told(true)
+    const later = () => {
+      try {
+        problems.report(down)
+      } catch (cause) {
+        problems.report({ kind: 'internal', message: 'A call could not be recorded in full.', cause })
+      }
+    }
+    expect(later).toThrow('The sink is down.')
+    expect(problems.counts).toEqual({ delivery: 1 })
+  })
+
   test('gives what the function gives', () => {
     expect(told().problems.guard('internal', 'adding', () => 7)).toBe(7)
   })

@@ -224,6 +224,47 @@ describe('labels that cannot be', () => {
     expect(() => checkTags(tags)).toThrow(said[0]!)
   })
 
+  test('an attribution whose getter throws is told of, and the function still runs for the tenant', () => {
+    const { said, complain } = complaints()
+    const labels = {
+      get feature(): string {
+        throw new Error('a secret')
+      },
+      team: 'ml',
+      get tags(): Attribution['tags'] {
+        throw 'not even an error'
+      },
+    }
+    expect(runAs('acme', labels, currentPayer, complain)).toEqual({ tenantId: 'acme', attribution: { team: 'ml' } })
+    expect(said).toEqual([
+      'The attribution `feature` could not be read: it threw an error.',
+      'The attribution `tags` could not be read: it threw an error.',
+    ])
+  })
+
+  test('a tag whose getter throws is told of without its words', () => {
+    const { said, complain } = complaints()
+    const tags = {
+      get plan(): string {
+        throw new Error('a secret')
+      },
+    }
+    expect(runAs('acme', { team: 'ml', tags }, currentPayer, complain).attribution).toEqual({ team: 'ml' })
+    expect(said).toEqual(['The attribution `tags` could not be read: it threw an error.'])
+  })
+
+  test('an attribution that can no longer be looked at is none', () => {
+    const { said, complain } = complaints()
+    const { proxy, revoke } = Proxy.revocable<Attribution>({}, {})
+    revoke()
+    expect(
+      runAttributed({ feature: proxy as unknown as string, team: 'ml' }, currentPayer, complain).attribution,
+    ).toEqual({ team: 'ml' })
+    expect(runAs('acme', proxy, here, complain)).toBe('acme')
+    expect(said[0]).toBe('The attribution `feature` could not be read: it threw an error.')
+    expect(said).toHaveLength(9)
+  })
+
   test('a tag may be called __proto__ without becoming one', () => {
     const tags = JSON.parse('{"__proto__": "x", "constructor": 1}') as Attribution['tags']
     const { attribution } = runAttributed(

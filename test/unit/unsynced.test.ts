@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
@@ -59,6 +61,45 @@ describe('what a ledger does not know yet', () => {
     unsynced.recorded('acme', 700n, NOW)
     expect(beyond(0)).toBe(700n)
     expect(unsynced.beyondAnswer('acme')(0)).toBe(0n)
+  })
+
+  test('a hundred thousand tenants whose spend has arrived leave nothing behind', () => {
+    const unsynced = createUnsynced()
+    for (let tenant = 0; tenant < 100_000; tenant++) {
+      unsynced.recorded(`tenant-${tenant}`, 700n, NOW)
+      unsynced.delivered([event(700n, NOW, `tenant-${tenant}`)])
+    }
+    unsynced.recorded('acme', 1n, NOW)
+    expect(unsynced.size).toBe(1)
+  })
+
+  test('a thousand tenants that were asked about are forgotten with their answers', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const unsynced = createUnsynced()
+    for (let tenant = 0; tenant < 1000; tenant++) unsynced.beyondAnswer(`tenant-${tenant}`)
+    const kept = unsynced.beyondAnswer('acme')
+    await expect
+      .poll(() => {
+        collect()
+        return unsynced.size
+      })
+      .toBe(1)
+    unsynced.recorded('acme', 5n, NOW)
+    expect(kept(0)).toBe(5n)
+  })
+
+  test('an answer from before a tenant was settled still counts what is spent and arrives after it', () => {
+    const unsynced = createUnsynced()
+    const early = unsynced.beyondAnswer('acme')
+    unsynced.recorded('acme', 700n, NOW)
+    const beyond = unsynced.beyondAnswer('acme')
+    unsynced.delivered([event(700n)])
+    expect([early(0), beyond(0)]).toEqual([700n, 700n])
+    unsynced.recorded('acme', 50n, NOW)
+    expect([early(0), beyond(0), unsynced.beyondAnswer('acme')(0)]).toEqual([750n, 750n, 50n])
+    unsynced.delivered([event(50n)])
+    expect([early(0), beyond(0), unsynced.beyondAnswer('acme')(0)]).toEqual([750n, 750n, 0n])
   })
 
   test('events without a tenant or a price are nobody’s spend', () => {

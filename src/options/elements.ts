@@ -1,0 +1,51 @@
+// What is wrong with one element of an option that is a list or a map: which it is, what was expected there, what came.
+
+export interface ElementFault {
+  /** What follows the option's name: `[0]`, `["llm.example.com"]`, `.lease`. */
+  readonly at: string
+  readonly expects: string
+  readonly got: unknown
+}
+
+const SDKS: readonly unknown[] = ['openai', 'anthropic', 'google']
+export const SDK_NAMES = SDKS.map((sdk) => `'${sdk}'`).join(', ')
+
+export const badSdk = firstBad((name) => SDKS.includes(name), `one of ${SDK_NAMES}`)
+
+export const badSink = firstBad(
+  (value) => isFunction((value as { send?: unknown } | null | undefined)?.send),
+  'a sink, an object with a function `send`',
+)
+
+/** The first element of a list that is not accepted; a hole in it is one too. */
+function firstBad(accepts: (value: unknown) => boolean, expects: string) {
+  return (list: readonly unknown[]): ElementFault | undefined => {
+    const index = Array.from(list).findIndex((value) => !accepts(value))
+    return index < 0 ? undefined : { at: `[${index}]`, expects, got: list[index] }
+  }
+}
+
+/** A URL in place of a host would match nothing, and nobody would notice. */
+export function badHost(hosts: Readonly<Record<string, unknown>>): ElementFault | undefined {
+  for (const [host, provider] of Object.entries(hosts)) {
+    if (!/^[^\s/@]+$/.test(host)) {
+      const expects = 'an object from host, such as `llm.example.com:8080`, to provider'
+      // What stands before an @ may be a password.
+      return { at: '', expects, got: host.includes('@') ? hosts : host }
+    }
+    if (typeof provider !== 'string' || provider === '')
+      return { at: `[${JSON.stringify(host.slice(0, 40))}]`, expects: 'the name of a provider', got: provider }
+  }
+  return undefined
+}
+
+const STORE_METHODS = ['setLimit', 'removeLimit', 'accounts', 'lease']
+
+export function badMethod(store: Readonly<Record<string, unknown>>): ElementFault | undefined {
+  const name = STORE_METHODS.find((method) => !isFunction(store[method]))
+  return name === undefined ? undefined : { at: `.${name}`, expects: 'a function', got: store[name] }
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
