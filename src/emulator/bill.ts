@@ -2,7 +2,7 @@
 
 import { type Counts, inputTotal, outputTotal, upTo } from './generation.ts'
 import { ratesFor, type Unit } from './rates.ts'
-import type { Billable, Json, ProviderName } from './wire.ts'
+import type { Billable, Extra, HostName, Json, ProviderName } from './wire.ts'
 
 /**
  * One product of a line: so many units at such a rate.
@@ -24,7 +24,7 @@ export interface BillItem {
  * const broken = emulator.bill().lines.filter((line) => !line.isWhole)
  */
 export interface BillLine {
-  readonly provider: ProviderName
+  readonly provider: ProviderName | HostName
   readonly model: string
   readonly endpoint: string
   readonly requestId: string
@@ -39,6 +39,9 @@ export interface BillLine {
   readonly inputTokens: number
   /** All output, reasoning too. */
   readonly outputTokens: number
+  /** Everything charged, by its unit, with a price or without. */
+  readonly quantities: Readonly<Partial<Record<Unit | Extra, number>>>
+  /** Of that, what the emulator's list has a price for. */
   readonly items: readonly BillItem[]
   /** Exact decimal dollars; absent where the emulator's list has no price for it. */
   readonly usd?: string
@@ -51,7 +54,7 @@ export interface BillLine {
  * for (const { model, usd } of emulator.bill().totals) console.log(`${model}: $${usd}`)
  */
 export interface BillTotal {
-  readonly provider: ProviderName
+  readonly provider: ProviderName | HostName
   readonly model: string
   readonly requests: number
   readonly inputTokens: number
@@ -79,7 +82,7 @@ export interface Bill {
 
 /** A charge that still grows while its stream runs. */
 export interface Charge {
-  readonly provider: ProviderName
+  readonly provider: ProviderName | HostName
   readonly requestId: string
   readonly at: Date
   readonly billable: Billable
@@ -119,7 +122,7 @@ function lineOf({ provider, requestId, at, billable, generated }: Charge): {
   line: BillLine
   pico: bigint | undefined
 } {
-  const { model, endpoint, responseId, terms } = billable
+  const { model, endpoint, responseId, terms, extras = {} } = billable
   const counts = generated === undefined ? billable.counts : upTo(billable.counts, generated)
   const priced = ratesFor(provider, model, terms, inputTotal(counts), at)
   const items: BillItem[] = []
@@ -138,7 +141,9 @@ function lineOf({ provider, requestId, at, billable, generated }: Charge): {
     items.push({ unit, quantity, usdPerMillion: decimal(rate * 1_000_000n), usd: decimal(product) })
     if (pico !== undefined) pico += product
   }
-  if (priced === undefined) pico = undefined
+  if (priced === undefined || Object.values(extras).some((quantity) => quantity > 0)) pico = undefined
+  const { imageInput = 0, imageCacheRead = 0, audioCacheRead = 0, audioOutput = 0, imageOutput = 0 } = extras
+  const all = [...quantities(counts), ...(Object.entries(extras) as [Extra, number][])]
   const line: BillLine = {
     provider,
     model,
@@ -148,8 +153,9 @@ function lineOf({ provider, requestId, at, billable, generated }: Charge): {
     at,
     isWhole: generated === undefined,
     usage: billable.usage(counts),
-    inputTokens: inputTotal(counts) + counts.toolUse,
-    outputTokens: outputTotal(counts),
+    inputTokens: inputTotal(counts) + counts.toolUse + imageInput + imageCacheRead + audioCacheRead,
+    outputTokens: outputTotal(counts) + audioOutput + imageOutput,
+    quantities: Object.fromEntries(all.filter(([, quantity]) => quantity > 0)),
     items,
     ...(pico !== undefined && { usd: decimal(pico) }),
   }

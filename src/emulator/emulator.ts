@@ -3,10 +3,12 @@
 import { anthropicWire } from './anthropic.ts'
 import { type Bill, billOf, type Charge } from './bill.ts'
 import { googleWire } from './google.ts'
+import { DIALECTS, hostWire } from './hosts.ts'
 import { type OpenAIOptions, openaiWire } from './openai.ts'
-import { type Reply, replyQueue } from './reply.ts'
+import type { Reply } from './reply.ts'
+import { replyQueue } from './reply-queue.ts'
 import { type Desk, listen, type Port } from './server.ts'
-import type { ProviderName, ReceivedRequest } from './wire.ts'
+import type { HostName, ProviderName, ReceivedRequest } from './wire.ts'
 
 /**
  * How an emulator is started.
@@ -23,6 +25,14 @@ export interface EmulatorOptions extends OpenAIOptions {
   readonly now?: () => Date
 }
 
+/** Where one of the hosts of {@link Emulator.host} answers. */
+export interface EmulatedHost {
+  /** For a client of openai. */
+  readonly baseURL: string
+  /** Without a path: for groq-sdk, and for AzureOpenAI's `endpoint`. */
+  readonly origin: string
+}
+
 /**
  * What {@link startEmulator} gives.
  *
@@ -37,7 +47,14 @@ export interface Emulator extends AsyncDisposable {
   readonly anthropic: { readonly baseURL: string }
   readonly google: { readonly baseURL: string }
   /** Which provider answers on which host, as `new Meter({ hosts })` takes it. */
-  readonly hosts: Readonly<Record<string, ProviderName>>
+  readonly hosts: Readonly<Record<string, string>>
+  /**
+   * Opens a port that answers as this host does, and gives its address; the same each time. It stands in `hosts` from then on.
+   *
+   * @example
+   * const { baseURL } = await emulator.host('deepseek')
+   */
+  host(name: HostName): Promise<EmulatedHost>
   /** Everything received since the start or the last `reset()`, oldest first. */
   readonly requests: readonly ReceivedRequest[]
   /** Queues scripts for the next requests that match them. Throws a `TypeError` on a script that makes no sense. */
@@ -79,6 +96,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const desk: Desk = {
     nextSerial: () => String(++serial).padStart(8, '0'),
     now,
+    note: (request) => void requests.push(request),
     receive(request) {
       requests.push(request)
       return replies.take(request)
@@ -89,12 +107,21 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     },
   }
 
-  const wires = { openai: openaiWire(options), anthropic: anthropicWire, google: googleWire }
+  const wires = { openai: openaiWire(options), anthropic: anthropicWire(), google: googleWire() }
   const opened: Port[] = []
   const open = async (name: ProviderName) => {
     const port = await listen(wires[name], desk, ports[name] ?? 0, keepsProcessAlive)
     opened.push(port)
     return port.host
+  }
+  const hosts: Record<string, string> = {}
+  const dialects = new Map<HostName, Promise<EmulatedHost>>()
+  const openHost = async (name: HostName): Promise<EmulatedHost> => {
+    const port = await listen(hostWire(name), desk, 0, keepsProcessAlive)
+    opened.push(port)
+    const { provider, base } = DIALECTS[name]
+    if (provider !== undefined) hosts[port.host] = provider
+    return { baseURL: `http://${port.host}${base}`, origin: `http://${port.host}` }
   }
   let isClosed = false
   const close = async () => {
@@ -104,11 +131,17 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
   try {
     const [openai, anthropic, google] = [await open('openai'), await open('anthropic'), await open('google')]
+    Object.assign(hosts, { [openai]: 'openai', [anthropic]: 'anthropic', [google]: 'google' })
     return {
       openai: { baseURL: `http://${openai}/v1` },
       anthropic: { baseURL: `http://${anthropic}` },
       google: { baseURL: `http://${google}` },
-      hosts: { [openai]: 'openai', [anthropic]: 'anthropic', [google]: 'google' },
+      hosts,
+      host(name) {
+        let opening = dialects.get(name)
+        if (!opening) dialects.set(name, (opening = openHost(name)))
+        return opening
+      },
       requests,
       reply: (...more) => replies.add(more),
       bill: () => billOf(charges),

@@ -29,7 +29,7 @@ export function planOf(call: Call, wire: Wire): Plan {
   const { reply, requestId } = call
   const answer = answerOf(call, wire)
   const isStream = reply.body === undefined && answer.events !== undefined
-  const type = isStream ? 'text/event-stream; charset=utf-8' : 'application/json'
+  const type = isStream ? 'text/event-stream; charset=utf-8' : (answer.contentType ?? 'application/json')
   return {
     status: answer.status,
     contentType: reply.contentType ?? (reply.body === undefined ? type : 'text/html; charset=utf-8'),
@@ -41,7 +41,9 @@ export function planOf(call: Call, wire: Wire): Plan {
 
 function bodyOf(answer: Answer, call: Call, wire: Wire): Body {
   if (call.reply.body !== undefined) return wholeBody(call.reply.body, call)
-  return answer.events ? streamed([...answer.events], call, wire) : wholeBody(JSON.stringify(answer.json), call)
+  return answer.events
+    ? streamed([...answer.events], call, wire)
+    : wholeBody(answer.text ?? JSON.stringify(answer.json), call)
 }
 
 function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
@@ -111,9 +113,9 @@ function* eventPieces(events: readonly SseEvent[], fails: boolean, call: Call, w
     if (index === 0 && reply.malformedLine !== undefined) yield { text: `${reply.malformedLine}${lineEnd}${lineEnd}` }
   }
   if (!fails) return
-  const status = reply.status !== undefined && reply.status >= 400 ? reply.status : OVERLOADED[provider]
+  const status = reply.status !== undefined && reply.status >= 400 ? reply.status : (OVERLOADED[provider] ?? 503)
   const event = wire.failureEvent(failureOf(call, status), call, events.length)
   yield { text: encodeEvent(event, lineEnd), event }
 }
 
-const OVERLOADED = { openai: 503, anthropic: 529, google: 503 } as const
+const OVERLOADED: Readonly<Record<string, number>> = { anthropic: 529 }

@@ -18,6 +18,18 @@ export interface Counts {
   readonly webSearches: number
 }
 
+export const NOTHING: Counts = {
+  input: 0,
+  audioInput: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  cacheWrite1h: 0,
+  toolUse: 0,
+  output: 0,
+  reasoning: 0,
+  webSearches: 0,
+}
+
 export interface Choice {
   /** `undefined` where the answer is tool calls alone. */
   readonly pieces: readonly string[] | undefined

@@ -12,6 +12,8 @@ import {
   textOf,
 } from './generation.ts'
 import { obfuscation } from './openai-chat.ts'
+import { draw, drawingUsage } from './openai-media.ts'
+import { drawerOf, hostedItems, toolUsage } from './openai-tools.ts'
 import { type Answer, type Billable, type Call, isJson, type Json, type SseEvent } from './wire.ts'
 
 export function responseUsage(counts: Counts): Json {
@@ -40,7 +42,8 @@ export function respond(call: Call, generation: Generation, tier: string): Respo
   const choice = generation.choices[0] as Choice
   const model = reply.model ?? String(body.model)
   const id = `resp_${call.serial}`
-  const output = outputItems(choice, counts, call.serial)
+  const output = [...hostedItems(call), ...outputItems(choice, counts, call.serial)]
+  const drawing = draw(reply.images === undefined ? undefined : body.input, 0, reply.images ?? 0, call)
   const usage = reported(reply, responseUsage(counts))
   const isCut = choice.end === 'length'
   const opened = shell(call, id, model, tier)
@@ -51,17 +54,29 @@ export function respond(call: Call, generation: Generation, tier: string): Respo
     incomplete_details: isCut ? { reason: 'max_output_tokens' } : null,
     output,
     // What the tools charge stands beside `usage`, not in it (openai 7, `Response.ToolUsage`).
-    tool_usage: toolUsage(counts),
+    tool_usage: toolUsage(counts, drawing),
     usage,
   }
-  const billable: Billable = {
+  const { fileSearches: fileSearch = 0, codeSessions: codeSession = 0 } = reply
+  const own: Billable = {
     model,
     endpoint: 'responses',
     responseId: id,
     terms: { tier },
     counts,
-    usage: (counts) => ({ ...responseUsage(counts), tool_usage: toolUsage(counts) }),
+    ...((fileSearch > 0 || codeSession > 0) && { extras: { fileSearch, codeSession } }),
+    usage: (counts) => ({ ...responseUsage(counts), tool_usage: toolUsage(counts, drawing) }),
   }
+  const drawn: Billable = {
+    model: drawerOf(body),
+    endpoint: 'responses',
+    responseId: id,
+    terms: {},
+    counts: drawing.counts,
+    extras: drawing.extras,
+    usage: () => drawingUsage(drawing),
+  }
+  const billable = drawing.images > 0 ? [own, drawn] : own
   if (body.stream === true) {
     return { status: 200, events: stream(opened, finished, generation, body), billable, stored: finished }
   }
@@ -71,9 +86,38 @@ export function respond(call: Call, generation: Generation, tier: string): Respo
   return { status: 200, json: finished, billable, stored: finished }
 }
 
-function toolUsage(counts: Counts): Json {
-  const image = { input_tokens: 0, input_tokens_details: { image_tokens: 0, text_tokens: 0 }, output_tokens: 0 }
-  return { image_gen: { ...image, total_tokens: 0 }, web_search: { num_requests: counts.webSearches } }
+export function compact(call: Call, { counts }: Generation): Answer {
+  const id = `cmp_${call.serial}`
+  const usage = reported(call.reply, responseUsage(counts))
+  const json = {
+    id,
+    object: 'response.compaction',
+    created_at: 1,
+    output: [{ id: `i_${id}`, type: 'compaction' }],
+    usage,
+  }
+  const model = String(call.body.model)
+  return {
+    status: 200,
+    json,
+    billable: { model, endpoint: 'responses/compact', responseId: id, terms: {}, counts, usage: responseUsage },
+  }
+}
+
+export function decide(call: Call, { counts }: Generation): Answer {
+  const model = String(call.body.model)
+  const answers = [{ type: 'predicate', name: null, probability: 0.75 }]
+  const json = { answers, model, usage: reported(call.reply, responseUsage(counts)) }
+  return { status: 200, json, billable: { model, endpoint: 'decisions', terms: {}, counts, usage: responseUsage } }
+}
+
+/** The events of a response that was made before. */
+export function replay(response: Json): Answer {
+  const events = ['response.created', 'response.completed'].map((type, sequence_number) => ({
+    event: type,
+    data: { type, sequence_number, response },
+  }))
+  return { status: 200, events }
 }
 
 function shell({ body, now }: Call, id: string, model: string, tier: string) {

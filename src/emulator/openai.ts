@@ -1,8 +1,11 @@
 // OpenAI's wire: which path is answered how, and its errors.
 
 import { type Counts, generate, inputTotal, reported } from './generation.ts'
+import { openaiBatches } from './openai-batches.ts'
 import { chatCompletion, textCompletion } from './openai-chat.ts'
-import { respond } from './openai-responses.ts'
+import { openaiJobs } from './openai-jobs.ts'
+import { images, speech, transcript } from './openai-media.ts'
+import { compact, decide, replay, respond } from './openai-responses.ts'
 import { type Answer, asCount, asText, type Call, type Failure, type Json, type Wire } from './wire.ts'
 import { countTokens, sampleVector } from './words.ts'
 
@@ -11,9 +14,10 @@ export interface OpenAIOptions {
   readonly rejectStreamOptions?: boolean | 400 | 422
 }
 
-const ENDPOINT = /\/(chat\/completions|completions|responses|responses\/input_tokens|embeddings|moderations|models)$/
+const ENDPOINT =
+  /\/(chat\/completions|completions|responses(?:\/input_tokens|\/compact)?|embeddings|moderations|models|decisions|audio\/(?:transcriptions|translations|speech)|images\/(?:generations|edits|variations))$/
 const MOST_STORED = 1000
-const STORED = /\/responses\/([^/]+)$/
+const STORED = /\/responses\/([^/]+?)(?:\/cancel)?$/
 
 export function openaiWire({ rejectStreamOptions = false }: OpenAIOptions = {}): Wire {
   const stored = new Map<string, Json>()
@@ -32,13 +36,16 @@ export function openaiWire({ rejectStreamOptions = false }: OpenAIOptions = {}):
     const { method, path, body, reply } = call
     const endpoint = ENDPOINT.exec(path)?.[1]
     if (method === 'GET' && endpoint === 'models') return { status: 200, json: models() }
-    if (method === 'GET') {
-      const json = stored.get(STORED.exec(path)?.[1] ?? '')
-      return json ? { status: 200, json } : notFound(call)
-    }
+    const kept = stored.get(STORED.exec(path)?.[1] ?? '')
+    if (kept && path.endsWith('/cancel')) return { status: 200, json: { ...kept, status: 'cancelled' } }
+    if (kept && method === 'GET' && call.query.stream === 'true') return replay(kept)
+    if (kept && method === 'GET') return { status: 200, json: kept }
+    const later = batches.answer(call) ?? jobs.answer(call)
+    if (later) return later
     if (method !== 'POST' || endpoint === undefined || endpoint === 'models') return notFound(call)
     if (endpoint === 'moderations') return { status: 200, json: moderation(call) }
     const model = asText(body.model)
+    if (endpoint === 'images/variations') return images(call, endpoint)
     if (!model) return reject(call, { status: 400, message: 'you must provide a model parameter' })
     if ('stream_options' in body) {
       if (rejectStreamOptions) return refuseStreamOptions(rejectStreamOptions === 400 ? 400 : 422, call)
@@ -72,6 +79,18 @@ export function openaiWire({ rejectStreamOptions = false }: OpenAIOptions = {}):
         if (body.store !== false) store(responded.stored)
         return responded
       }
+      case 'responses/compact':
+        return compact(call, withinInput(generate({ ...prompt, choices: 1 }, chargeless)))
+      case 'decisions':
+        return decide(call, withinInput(generate({ ...prompt, choices: 1 }, chargeless)))
+      case 'audio/transcriptions':
+      case 'audio/translations':
+        return transcript(call, endpoint)
+      case 'audio/speech':
+        return speech(call)
+      case 'images/generations':
+      case 'images/edits':
+        return images(call, endpoint)
       case 'responses/input_tokens':
         return { status: 200, json: { object: 'response.input_tokens', input_tokens: tokens } }
       default:
@@ -79,6 +98,8 @@ export function openaiWire({ rejectStreamOptions = false }: OpenAIOptions = {}):
     }
   }
 
+  const jobs = openaiJobs()
+  const batches = openaiBatches(answer)
   const notFound = (call: Call): Answer =>
     reject(call, { status: 404, message: `Invalid URL (${call.method} ${call.path})` })
 

@@ -1,6 +1,7 @@
 // The emulator's own price list: small, written down by hand from the providers' pages, shared with nothing that it checks.
 
-import type { ProviderName, Terms } from './wire.ts'
+import { HOST_RATES } from './host-rates.ts'
+import type { HostName, ProviderName, Terms } from './wire.ts'
 
 export type Unit =
   | 'input'
@@ -127,10 +128,26 @@ const GOOGLE: Readonly<Record<string, readonly Row[]>> = {
   'gemini-embedding-001': embedding('0.15'),
 }
 
-const LISTS = { openai: OPENAI, anthropic: ANTHROPIC, google: GOOGLE }
+const LISTS: Readonly<Record<string, Readonly<Record<string, readonly Row[]>>>> = {
+  openai: OPENAI,
+  anthropic: ANTHROPIC,
+  google: GOOGLE,
+  ...Object.fromEntries(Object.entries(HOST_RATES).map(([host, models]) => [host, hostRows(models)])),
+}
 
-/** $10 for a thousand searches, at OpenAI and Anthropic alike. */
+function hostRows(models: (typeof HOST_RATES)[string]): Record<string, Row[]> {
+  return Object.fromEntries(
+    Object.entries(models).map(([model, rates]) => [
+      model,
+      flat(rates.input, rates.output, rates.cacheRead, rates.cacheWrite),
+    ]),
+  )
+}
+
+/** $10 for a thousand searches, at OpenAI and Anthropic alike; at Google $14 for queries, or $35 for grounded prompts. */
 const WEB_SEARCH = '10000'
+const GOOGLE_QUERY = '14000'
+const GOOGLE_PROMPT = '35000'
 
 /** Words for the tier that costs what the list says. */
 const STANDARD = new Set([undefined, 'auto', 'default', 'standard', 'ON_DEMAND', 'on_demand', 'unspecified'])
@@ -143,7 +160,7 @@ export interface Priced {
 
 /** `undefined` where the list has no row for just these terms. */
 export function ratesFor(
-  provider: ProviderName,
+  provider: ProviderName | HostName,
   model: string,
   terms: Terms,
   promptTokens: number,
@@ -152,7 +169,8 @@ export function ratesFor(
   const tier = STANDARD.has(terms.tier) ? undefined : terms.tier
   const speed = terms.speed === 'standard' ? undefined : terms.speed
   const day = at.toISOString().slice(0, 10)
-  const rows = Object.hasOwn(LISTS[provider], model) ? (LISTS[provider][model] ?? []) : []
+  const list = LISTS[provider] ?? {}
+  const rows = Object.hasOwn(list, model) ? (list[model] ?? []) : []
   const row = rows.findLast(
     (row) =>
       row.tier === tier &&
@@ -164,5 +182,6 @@ export function ratesFor(
   const isBandless = tier !== undefined && rows.some(({ above = Number.POSITIVE_INFINITY }) => promptTokens > above)
   if (isBandless) return undefined
   const percent = terms.geo === 'us' ? (row.usPercent ?? 0) : 0
-  return { rates: { ...row.rates, webSearch: WEB_SEARCH }, percent }
+  const webSearch = provider !== 'google' ? WEB_SEARCH : /gemini-[12]/.test(model) ? GOOGLE_PROMPT : GOOGLE_QUERY
+  return { rates: { ...row.rates, webSearch }, percent }
 }

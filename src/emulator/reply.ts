@@ -1,6 +1,7 @@
-// What a script may say of the next answer, and the queue that hands the scripts out in order.
+// What a script may say of the next answer.
 
-import type { ProviderName, ReceivedRequest } from './wire.ts'
+import type { Round } from './round.ts'
+import type { HostName, ProviderName, ReceivedRequest } from './wire.ts'
 
 /**
  * Which requests a reply is for. `path` matches the end of the request's path, as text, or any of it, as a pattern.
@@ -10,7 +11,7 @@ import type { ProviderName, ReceivedRequest } from './wire.ts'
  * emulator.reply({ text: 'Hi', match: (request) => request.headers['x-tenant'] === 'acme' })
  */
 export type Match =
-  | { readonly provider?: ProviderName; readonly path?: string | RegExp }
+  | { readonly provider?: ProviderName | HostName; readonly path?: string | RegExp }
   | ((request: ReceivedRequest) => boolean)
 
 /**
@@ -65,8 +66,30 @@ export interface Reply {
   /** All output, reasoning included. Default: counted from the answer, with `reasoningTokens` on top. */
   readonly outputTokens?: number
   readonly reasoningTokens?: number
-  /** Searches of the web that the provider charges by the piece: OpenAI Responses, Anthropic. */
+  /** Searches of the web that the provider charges for: OpenAI Responses, Anthropic, Google. */
   readonly webSearches?: number
+  /** Google: the answer was grounded in its maps. */
+  readonly mapsSearches?: number
+  readonly rounds?: readonly Round[]
+  /** Google's interactions: made in part, to be gone on with by another request. */
+  readonly continues?: boolean
+  /** Calls of OpenAI Responses' file search. */
+  readonly fileSearches?: number
+  /** Containers in which OpenAI Responses runs code. */
+  readonly codeSessions?: number
+  /** Images made: by a tool of OpenAI Responses, or in place of the `n` of a request for images. */
+  readonly images?: number
+  /** Of all of them; default: 1056 each. */
+  readonly imageOutputTokens?: number
+  readonly imageInputTokens?: number
+  /** Of the images that went in. */
+  readonly cachedImageTokens?: number
+  /** Sound that is said on a WebSocket. */
+  readonly audioOutputTokens?: number
+  /** Of the sound that went in. */
+  readonly cachedAudioTokens?: number
+  /** Length of the sound that came in, or of the video that is made. */
+  readonly seconds?: number
 
   // Untruths: reported to the client, while the bill keeps to what was counted.
 
@@ -120,6 +143,16 @@ const COUNTS = [
   'outputTokens',
   'reasoningTokens',
   'webSearches',
+  'mapsSearches',
+  'fileSearches',
+  'codeSessions',
+  'images',
+  'imageOutputTokens',
+  'imageInputTokens',
+  'cachedImageTokens',
+  'audioOutputTokens',
+  'cachedAudioTokens',
+  'seconds',
   'stallAfterEvents',
   'cutAfterEvents',
   'errorAfterEvents',
@@ -129,7 +162,17 @@ const COUNTS = [
 const OTHERS: readonly (keyof Reply)[] = [
   ...(['match', 'times', 'text', 'toolCalls', 'model', 'serviceTier', 'usage', 'omitUsage', 'status'] as const),
   ...(['errorMessage', 'errorCode', 'body', 'contentType', 'headers', 'delayMs', 'msBetweenEvents'] as const),
-  ...(['hang', 'hangUp', 'stallBody', 'cutBody', 'malformedLine', 'truncateJson', 'splitBytes'] as const),
+  ...([
+    'hang',
+    'hangUp',
+    'stallBody',
+    'cutBody',
+    'malformedLine',
+    'truncateJson',
+    'splitBytes',
+    'rounds',
+    'continues',
+  ] as const),
 ]
 const KNOWN = new Set<string>([...COUNTS, ...OTHERS])
 
@@ -170,35 +213,5 @@ export function checkReply(reply: Reply): void {
   }
   if (outputTokens !== undefined && outputTokens < reasoningTokens) {
     wrong('outputTokens', `at least its reasoning part, ${reasoningTokens}`, outputTokens)
-  }
-}
-
-function isFor(match: Match | undefined, request: ReceivedRequest): boolean {
-  if (match === undefined) return true
-  if (typeof match === 'function') return match(request)
-  if (match.provider !== undefined && match.provider !== request.provider) return false
-  if (match.path === undefined) return true
-  return typeof match.path === 'string' ? request.path.endsWith(match.path) : match.path.test(request.path)
-}
-
-/** Scripts in the order in which they were given; a request takes the first that is for it. */
-export function replyQueue() {
-  const waiting: { readonly reply: Reply; left: number }[] = []
-  return {
-    add(replies: readonly Reply[]): void {
-      for (const reply of replies) checkReply(reply)
-      for (const reply of replies) waiting.push({ reply, left: reply.times ?? 1 })
-    },
-    take(request: ReceivedRequest): Reply {
-      const index = waiting.findIndex(({ reply }) => isFor(reply.match, request))
-      const found = waiting[index]
-      if (found === undefined) return {}
-      found.left -= 1
-      if (found.left === 0) waiting.splice(index, 1)
-      return found.reply
-    },
-    clear(): void {
-      waiting.length = 0
-    },
   }
 }

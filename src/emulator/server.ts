@@ -5,8 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Charge } from './bill.ts'
 import { type Plan, planOf } from './faults.ts'
+import { formFields } from './multipart.ts'
 import type { Reply } from './reply.ts'
-import { isJson, type ReceivedRequest, type Wire } from './wire.ts'
+import { acceptSockets } from './sockets.ts'
+import { type Billable, isJson, type ReceivedRequest, type Wire } from './wire.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -14,6 +16,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 export interface Desk {
   nextSerial(): string
   now(): Date
+  /** Notes a request that takes no script. */
+  note(request: ReceivedRequest): void
   /** Notes the request and finds its script. */
   receive(request: ReceivedRequest): Reply
   charge(charge: Charge): void
@@ -32,6 +36,8 @@ export async function listen(wire: Wire, desk: Desk, port: number, keepsProcessA
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (incoming, response) => {
     serve(wire, desk, incoming, response, () => isClosing).catch(() => response.destroy())
   })
+  const sockets = acceptSockets(wire, desk)
+  server.on('upgrade', sockets.upgrade)
   if (!keepsProcessAlive) {
     server.unref()
     server.on('connection', (socket) => socket.unref())
@@ -48,6 +54,7 @@ export async function listen(wire: Wire, desk: Desk, port: number, keepsProcessA
         isClosing = true
         server.close(() => resolve())
         server.closeAllConnections()
+        sockets.close()
       }),
   }
 }
@@ -110,8 +117,8 @@ async function serve(
   if (reply.hang) return
   if (reply.delayMs !== undefined && (await pause(reply.delayMs, gone.signal))) return
 
-  const charge = openCharge(plan, request)
-  if (charge) desk.charge(charge)
+  const charges = openCharges(plan, request)
+  for (const charge of charges) desk.charge(charge)
   response.writeHead(plan.status, { 'content-type': plan.contentType, ...plan.headers })
   response.flushHeaders()
   request.status = plan.status
@@ -128,7 +135,7 @@ async function serve(
     if (gone.signal.aborted) return
     if (event === undefined) continue
     request.eventsSent += 1
-    if (charge && event.generated !== undefined) charge.generated = event.generated
+    for (const charge of charges) if (event.generated !== undefined) charge.generated = event.generated
     desk.changed()
   }
   if (plan.stop === 'stall') return
@@ -138,22 +145,26 @@ async function serve(
     response.socket?.destroySoon()
     return
   }
-  if (charge && plan.isWhole) charge.generated = undefined
+  for (const charge of charges) if (plan.isWhole) charge.generated = undefined
   response.end()
 }
 
 /** An answer that is not streamed has been generated in whole by the time its first byte is sent. */
-function openCharge({ answer, status }: Plan, { provider, requestId, at }: ReceivedRequest): Charge | undefined {
-  const { billable, events } = answer
-  if (billable === undefined || status >= 300) return undefined
-  return { provider, requestId, at, billable, generated: events ? 0 : undefined }
+function openCharges({ answer, status }: Plan, { provider, requestId, at }: ReceivedRequest): Charge[] {
+  const { billable = [], events } = answer
+  if (status >= 300) return []
+  const all = Array.isArray(billable) ? (billable as readonly Billable[]) : [billable as Billable]
+  return all.map((one) => ({ provider, requestId, at, billable: one, generated: events ? 0 : undefined }))
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<unknown> {
   const parts: Buffer[] = []
   for await (const part of incoming) parts.push(part as Buffer)
   if (parts.length === 0) return undefined
-  const text = Buffer.concat(parts).toString()
+  const bytes = Buffer.concat(parts)
+  const type = incoming.headers['content-type']
+  if (type?.startsWith('multipart/form-data')) return formFields(bytes, type)
+  const text = bytes.toString()
   try {
     return JSON.parse(text)
   } catch {

@@ -12,6 +12,30 @@ import type { Reply } from './reply.ts'
  */
 export type ProviderName = 'openai' | 'anthropic' | 'google'
 
+/**
+ * Hosts that speak OpenAI's wire in their own way, opened on request: `await emulator.host('deepseek')`. `vllm` stands
+ * for any that nobody knows.
+ *
+ * @example
+ * const name: HostName = 'openrouter'
+ * const { baseURL } = await emulator.host(name)
+ */
+export type HostName =
+  | 'deepseek'
+  | 'openrouter'
+  | 'azure'
+  | 'groq'
+  | 'mistral'
+  | 'x-ai'
+  | 'google-openai'
+  | 'aws'
+  | 'together'
+  | 'fireworks'
+  | 'cerebras'
+  | 'perplexity'
+  | 'ollama'
+  | 'vllm'
+
 export type Json = Record<string, unknown>
 
 /**
@@ -22,7 +46,7 @@ export type Json = Record<string, unknown>
  * if (first?.headers['authorization'] === undefined) throw new Error('the client sent no key')
  */
 export interface ReceivedRequest {
-  readonly provider: ProviderName
+  readonly provider: ProviderName | HostName
   readonly method: string
   /** Without its query. */
   readonly path: string
@@ -53,6 +77,24 @@ export interface SseEvent {
   readonly generated?: number
 }
 
+/** What is charged besides the tokens of texts and prompts, by its name on the bill. */
+export type Extra =
+  | 'imageInput'
+  | 'imageCacheRead'
+  | 'audioCacheRead'
+  | 'audioOutput'
+  | 'imageOutput'
+  | 'characters'
+  | 'inputSeconds'
+  | 'outputSeconds'
+  | 'sessionSeconds'
+  | 'images'
+  | 'trainedTokens'
+  | 'fileSearch'
+  | 'codeSession'
+  | 'mapsSearch'
+  | 'cacheTokenHours'
+
 /** What the bill needs to know of an answer. */
 export interface Billable {
   readonly model: string
@@ -61,6 +103,7 @@ export interface Billable {
   /** What moves the price: the provider's own words. */
   readonly terms: Terms
   readonly counts: Counts
+  readonly extras?: Readonly<Partial<Record<Extra, number>>>
   /** The provider's own usage object for such counts. */
   usage(counts: Counts): Json
 }
@@ -71,13 +114,16 @@ export interface Terms {
   readonly geo?: string | undefined
 }
 
-/** Sent as `json` or as `events`, whichever is there. */
+/** Sent as `json`, as `text` or as `events`, whichever is there. */
 export interface Answer {
   readonly status: number
   readonly json?: unknown
+  readonly text?: string
+  /** Of `text`. */
+  readonly contentType?: string
   readonly events?: Iterable<SseEvent>
-  /** Absent where the provider charges nothing. */
-  readonly billable?: Billable
+  /** Absent where the provider charges nothing; several where several models, or several calls, are charged. */
+  readonly billable?: Billable | readonly Billable[]
 }
 
 /** One request for a wire to answer. */
@@ -102,7 +148,7 @@ export interface Failure {
 
 /** One provider's API. */
 export interface Wire {
-  readonly provider: ProviderName
+  readonly provider: ProviderName | HostName
   /** Between events; Google ends its lines as HTTP does. */
   readonly lineEnd: '\n' | '\r\n'
   answer(call: Call): Answer
