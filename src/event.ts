@@ -109,6 +109,10 @@ export interface LLMEvent {
   readonly error?: string
   /** Numbers and switches of the request, HTTP status, finish reason. Never text of a prompt or an answer. */
   readonly metadata?: Readonly<Record<string, TagValue>>
+  /** What stands before the gap of a fill-in-the-middle call, its last 1024 characters: only with the option `captureFim`. */
+  readonly fimPrefix?: string
+  /** What stands behind it, its first 1024 characters. */
+  readonly fimSuffix?: string
   /** How many calls this event stands for: above 1 only on the roll-up of calls that `sampleRate` left out. */
   readonly calls?: number
 }
@@ -174,6 +178,8 @@ export const WIRE_NAMES = {
   attempts: 'attempts',
   error: 'error',
   metadata: 'metadata',
+  fimPrefix: 'fim_prefix',
+  fimSuffix: 'fim_suffix',
   calls: 'calls',
 } as const satisfies Record<keyof LLMEvent, string>
 

@@ -28,14 +28,18 @@ export const BUCKETS = [
   'unit.input_characters',
   'unit.input_seconds',
   'unit.input_pages',
+  'unit.input_images',
   'unit.output_images',
   'unit.output_seconds',
   'unit.session_seconds',
   'unit.cache_token_hours',
+  'unit.trained_tokens',
   'fee.web_search',
   'fee.file_search',
   'fee.maps_search',
   'fee.code_session',
+  'fee.rerank_search',
+  'fee.classification',
 ] as const
 
 export type Bucket = (typeof BUCKETS)[number]
@@ -55,8 +59,31 @@ export interface UsageBounds {
   readonly outputTokens: readonly [low: number, high: number]
 }
 
-const IS_INPUT = new Set<string>(BUCKETS.filter((b) => b.startsWith('input.')))
-const IS_OUTPUT = new Set<string>(BUCKETS.filter((b) => b.startsWith('output.')))
+/** Which of the figures of `TokenTotals` a bucket counts in: looked up, since its name would be cut up for every call. */
+interface Part {
+  readonly isInput: boolean
+  readonly isOutput: boolean
+  readonly isCached: boolean
+  readonly isCacheCreation: boolean
+  readonly isReasoning: boolean
+  readonly isAudioInput: boolean
+  readonly isAudioOutput: boolean
+}
+
+const PARTS = new Map<string, Part>(
+  BUCKETS.map((bucket) => [
+    bucket,
+    {
+      isInput: bucket.startsWith('input.'),
+      isOutput: bucket.startsWith('output.'),
+      isCached: bucket.endsWith('.cache_read'),
+      isCacheCreation: bucket.includes('.cache_write'),
+      isReasoning: bucket === 'output.reasoning',
+      isAudioInput: bucket.startsWith('input.audio'),
+      isAudioOutput: bucket === 'output.audio',
+    },
+  ]),
+)
 
 /** The inclusive figures that people know, the same for every provider. */
 export interface TokenTotals {
@@ -84,17 +111,16 @@ export function tokenTotals(usage: Usage): TokenTotals {
     audioOutputTokens: 0,
   }
   for (const bucket in usage) {
+    const part = PARTS.get(bucket)
+    if (!part) continue
     const quantity = usage[bucket as Bucket] ?? 0
-    if (IS_INPUT.has(bucket)) {
-      totals.inputTokens += quantity
-      if (bucket.endsWith('.cache_read')) totals.cachedTokens += quantity
-      else if (bucket.includes('.cache_write')) totals.cacheCreationTokens += quantity
-      if (bucket.startsWith('input.audio')) totals.audioInputTokens += quantity
-    } else if (IS_OUTPUT.has(bucket)) {
-      totals.outputTokens += quantity
-      if (bucket === 'output.reasoning') totals.reasoningTokens += quantity
-      else if (bucket === 'output.audio') totals.audioOutputTokens += quantity
-    }
+    if (part.isInput) totals.inputTokens += quantity
+    if (part.isOutput) totals.outputTokens += quantity
+    if (part.isCached) totals.cachedTokens += quantity
+    if (part.isCacheCreation) totals.cacheCreationTokens += quantity
+    if (part.isReasoning) totals.reasoningTokens += quantity
+    if (part.isAudioInput) totals.audioInputTokens += quantity
+    if (part.isAudioOutput) totals.audioOutputTokens += quantity
   }
   totals.totalTokens = totals.inputTokens + totals.outputTokens
   return totals

@@ -79,6 +79,8 @@ export const FIELD_KINDS = {
   attempts: 'attempts',
   error: 'text',
   metadata: 'scalars',
+  fimPrefix: 'text',
+  fimSuffix: 'text',
   calls: 'calls',
 } as const satisfies Record<EventField, FieldKind>
 

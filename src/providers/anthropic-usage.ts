@@ -1,5 +1,6 @@
 // Anthropic's usage objects, in disjoint buckets.
 
+import { readIterations } from './anthropic-iterations.ts'
 import { type Counts, codeOf, counts, isObject, type Quantities, type UsageReading } from './counts.ts'
 import type { Json, Reading } from './provider.ts'
 
@@ -14,12 +15,15 @@ interface Origin {
 
 const ANSWER: Origin = { hasOutput: true, isRunning: false }
 
+/** What a usage object tells, and of the models that had a part in it. */
+type MessageUsage = UsageReading & Pick<Reading, 'serviceTier' | 'model' | 'others' | 'metadata'>
+
 /** `input_tokens` excludes cache reads and writes; `output_tokens` includes thinking. There is no total to check. */
 export function readMessageUsage(
   usage: unknown,
-  model?: unknown,
+  model?: string,
   { hasOutput, isRunning }: Origin = ANSWER,
-): UsageReading & Pick<Reading, 'serviceTier'> {
+): MessageUsage {
   if (!isObject(usage)) return {}
   const count = counts()
   count.need(usage, 'input_tokens')
@@ -27,23 +31,34 @@ export function readMessageUsage(
   const thinking = hasOutput ? count.of(usage['output_tokens_details'], 'thinking_tokens') : 0
   if (thinking > output) count.flag('subset', 'output_tokens')
   const quantities: Quantities = {
-    ...input(count, usage, isRunning),
+    ...readInput(count, usage, isRunning),
     'output.text': Math.max(0, output - thinking),
     'output.reasoning': thinking,
     'fee.web_search': count.of(usage['server_tool_use'], 'web_search_requests'),
   }
-  addIterations(count, usage['iterations'], model, quantities)
+  const { served, others } = readIterations(count, usage, model, quantities, (one) => readInput(count, one, false))
   const reading = count.reading(quantities, usage, TOTALS)
   // Fast mode has prices of its own, whatever the tier.
   const serviceTier = usage['speed'] === 'fast' ? 'fast' : codeOf(usage['service_tier'])
+  const metadata = servedWhere(usage)
   return {
     ...reading,
     ...(!hasOutput && { isPartial: true }),
     ...(serviceTier !== undefined && { serviceTier }),
+    ...(served !== undefined && { model: served }),
+    ...(others && { others }),
+    ...(metadata && { metadata }),
   }
 }
 
-function input(count: Counts, usage: Json, isRunning: boolean): Quantities {
+/** Left out where it is as for everybody: inference in the United States costs more than `global`. */
+function servedWhere(usage: Json): Reading['metadata'] {
+  const geo = codeOf(usage['inference_geo'])
+  return geo === undefined || geo === 'global' || geo === 'not_available' ? undefined : { inference_geo: geo }
+}
+
+/** Of a message, of a round within one, of a model request of an agent: their fields are the same. */
+export function readInput(count: Counts, usage: Json, isRunning: boolean): Quantities {
   const created = count.of(usage, 'cache_creation_input_tokens')
   const byLife = usage['cache_creation']
   const write5m = count.of(byLife, 'ephemeral_5m_input_tokens')
@@ -61,26 +76,5 @@ function input(count: Counts, usage: Json, isRunning: boolean): Quantities {
     'input.text.cache_read': count.of(usage, 'cache_read_input_tokens'),
     'input.text.cache_write_5m': write5m + (isLong ? 0 : more),
     'input.text.cache_write_1h': write1h + (isLong ? more : 0),
-  }
-}
-
-/**
- * Beta messages say what each round of a server's loop used. A `compaction` and an `advisor_message` are billed beside
- * the top-level usage, which is the sum of the others (beta/messages/messages.d.ts, BetaUsage.iterations).
- * One event has one model: where a round had another (an advisor, a fallback), that is flagged.
- */
-function addIterations(count: Counts, iterations: unknown, model: unknown, quantities: Quantities): void {
-  if (!Array.isArray(iterations)) return
-  for (const iteration of iterations as unknown[]) {
-    if (!isObject(iteration)) continue
-    const own = iteration['model']
-    if (typeof own === 'string' && own !== model) count.flag('model', 'iterations')
-    if (iteration['type'] !== 'compaction' && iteration['type'] !== 'advisor_message') continue
-    const used: Quantities = {
-      ...input(count, iteration, false),
-      'output.text': count.of(iteration, 'output_tokens'),
-    }
-    for (const bucket of Object.keys(used) as (keyof Quantities)[])
-      quantities[bucket] = (quantities[bucket] ?? 0) + (used[bucket] ?? 0)
   }
 }

@@ -22,53 +22,63 @@ export interface Counts {
   need(object: unknown, field: string): number
   /** True where `object` has the field as a usable count. */
   has(object: unknown, field: string): boolean
-  /** `sum`: parts that do not make up their whole. `subset`: a part larger than its whole. `model`: another model's. */
-  flag(kind: 'sum' | 'subset' | 'model', field: string): void
+  /** `sum`: parts that do not make up their whole. `subset`: a part larger than its whole. `model`: another model's. `unknown`: no such bucket. */
+  flag(kind: 'sum' | 'subset' | 'model' | 'unknown', field: string): void
   /** The reading of `raw`, whose `totals` are shown as they came where anything is flagged. */
   reading(quantities: Quantities, raw: Json, totals: readonly string[]): UsageReading
 }
 
 export function counts(): Counts {
-  const flags: string[] = []
-  let isWhole = true
-  const flag = (kind: string, field: string) => {
-    const said = `${kind}:${field}`
-    if (!flags.includes(said)) flags.push(said)
-    return 0
-  }
-  const of = (object: unknown, field: string): number => {
+  return new Counter()
+}
+
+/** A class: of a literal's five functions, each would be made anew for every answer. */
+class Counter implements Counts {
+  #flags: string[] | undefined
+  #isWhole = true
+
+  of(object: unknown, field: string): number {
     const value = (object as Json | null | undefined)?.[field]
     if (value === undefined || value === null) return 0
-    if (typeof value !== 'number' || Number.isNaN(value)) return flag('not-a-count', field)
-    if (value < 0) return flag('negative', field)
-    if (value > ABSURD) return flag('absurd', field)
+    if (typeof value !== 'number' || Number.isNaN(value)) return this.#wrong('not-a-count', field)
+    if (value < 0) return this.#wrong('negative', field)
+    if (value > ABSURD) return this.#wrong('absurd', field)
     if (Number.isInteger(value)) return value
-    flag('fractional', field)
+    this.#wrong('fractional', field)
     return Math.ceil(value)
   }
-  const has = (object: unknown, field: string): boolean => {
+
+  need(object: unknown, field: string): number {
+    if (this.has(object, field)) return this.of(object, field)
+    this.#isWhole = false
+    const value = (object as Json | null | undefined)?.[field]
+    return value === undefined || value === null ? this.#wrong('missing', field) : this.of(object, field)
+  }
+
+  has(object: unknown, field: string): boolean {
     const value = (object as Json | null | undefined)?.[field]
     return typeof value === 'number' && value >= 0 && value <= ABSURD
   }
-  return {
-    of,
-    need(object, field) {
-      if (has(object, field)) return of(object, field)
-      isWhole = false
-      const value = (object as Json | null | undefined)?.[field]
-      return value === undefined || value === null ? flag('missing', field) : of(object, field)
-    },
-    has,
-    flag,
-    reading(quantities, raw, totals) {
-      const reading: { -readonly [Field in keyof UsageReading]: UsageReading[Field] } = { usage: usageOf(quantities) }
-      if (!isWhole) reading.isPartial = true
-      if (flags.length > 0) {
-        reading.flags = flags
-        reading.reported = numbersOf(raw, totals)
-      }
-      return reading
-    },
+
+  flag(kind: 'sum' | 'subset' | 'model' | 'unknown', field: string): void {
+    this.#wrong(kind, field)
+  }
+
+  reading(quantities: Quantities, raw: Json, totals: readonly string[]): UsageReading {
+    const reading: { -readonly [Field in keyof UsageReading]: UsageReading[Field] } = { usage: usageOf(quantities) }
+    if (!this.#isWhole) reading.isPartial = true
+    if (this.#flags) {
+      reading.flags = this.#flags
+      reading.reported = numbersOf(raw, totals)
+    }
+    return reading
+  }
+
+  #wrong(kind: string, field: string): 0 {
+    const said = `${kind}:${field}`
+    this.#flags ??= []
+    if (!this.#flags.includes(said)) this.#flags.push(said)
+    return 0
   }
 }
 

@@ -1,8 +1,8 @@
-// OpenAI's streams: chat and legacy completions, and the events of responses.
+// OpenAI's streams of chat and legacy completions.
 
 import { codeOf, isObject, textOf } from './counts.ts'
-import { readCompletionUsage, readResponseUsage } from './openai-usage.ts'
-import { HIDE, type Json, type Reading, type StreamReader } from './provider.ts'
+import { readCompletionUsage } from './openai-usage.ts'
+import { HIDE, type StreamReader } from './provider.ts'
 
 interface Delta {
   content?: unknown
@@ -91,57 +91,4 @@ function takeOther(delta: Delta, generated: string[]): void {
   for (const call of [function_call, ...calls] as ({ name?: unknown; arguments?: unknown } | null | undefined)[])
     texts.push(call?.name, call?.arguments)
   for (const text of texts) if (typeof text === 'string' && text !== '') generated.push(text)
-}
-
-export function readResponse(answer: Json): Reading {
-  const failed = answer['error']
-  return {
-    ...readResponseUsage(answer['usage'], answer['tool_usage']),
-    responseId: textOf(answer['id']),
-    model: textOf(answer['model']),
-    serviceTier: codeOf(answer['service_tier']),
-    finishReason: codeOf(answer['status']),
-    // A response in the background is answered before it is made; its usage comes with `GET /responses/{id}`.
-    ...jobOf(answer),
-    error: isObject(failed) ? (codeOf(failed['code']) ?? 'response_failed') : undefined,
-  }
-}
-
-function jobOf(answer: Json): Pick<Reading, 'job'> {
-  const id = textOf(answer['id'])
-  if (answer['background'] !== true || id === undefined) return {}
-  const isOpen = answer['status'] === 'queued' || answer['status'] === 'in_progress'
-  return { job: { id, state: isOpen ? 'open' : 'over', isText: true } }
-}
-
-/** Deltas that are no text of the model: sound in base64, and what a command printed. */
-const NOT_GENERATED = new Set(['response.audio.delta', 'response.shell_call_output_content.delta'])
-
-const OVER = new Set(['response.completed', 'response.incomplete', 'response.failed'])
-
-export function responseStream(): StreamReader {
-  let last: Json | undefined
-  let error: string | undefined
-  let isOver = false
-  const generated: string[] = []
-  return {
-    take(event) {
-      const type = event['type']
-      if (typeof type !== 'string') return event
-      if (type.endsWith('.delta')) {
-        if (typeof event['delta'] === 'string' && !NOT_GENERATED.has(type)) generated.push(event['delta'])
-      } else if (type === 'error') error = codeOf(event['code']) ?? 'stream_error'
-      else if (isObject(event['response'])) {
-        last = event['response']
-        isOver = OVER.has(type)
-      }
-      return event
-    },
-    reading() {
-      const reading = last ? readResponse(last) : {}
-      const { job: _, ...known } = reading
-      return { ...known, ...(error !== undefined && { error }), ...(!isOver && { usage: undefined, flags: undefined }) }
-    },
-    generated: () => generated,
-  }
 }

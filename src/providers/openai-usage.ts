@@ -4,7 +4,7 @@ import { type Counts, counts, hiddenTokens, isObject, type Quantities, type Usag
 import type { Json } from './provider.ts'
 
 const COMPLETION = { input: 'prompt_tokens', output: 'completion_tokens', total: 'total_tokens' } as const
-const RESPONSE = { input: 'input_tokens', output: 'output_tokens', total: 'total_tokens' } as const
+export const RESPONSE = { input: 'input_tokens', output: 'output_tokens', total: 'total_tokens' } as const
 const COMPLETION_TOTALS = Object.values(COMPLETION)
 type Names = typeof COMPLETION | typeof RESPONSE
 
@@ -43,10 +43,18 @@ export function readEmbeddingUsage(usage: unknown): UsageReading {
   return count.reading({ 'input.text': Math.max(input, total) }, usage, COMPLETION_TOTALS)
 }
 
+/** What OpenAI's own tools did within a response, where each time is billed. */
+export interface ToolFees {
+  readonly webSearches: number
+  readonly fileSearches: number
+  readonly codeSessions: number
+}
+
 /** `input_tokens` and `output_tokens` with their details; cache writes may be told apart by how long they live. */
-export function readResponseUsage(usage: unknown, toolUsage?: unknown): UsageReading {
+export function readResponseUsage(usage: unknown, toolUsage?: unknown, fees?: ToolFees): UsageReading {
   if (!isObject(usage)) return {}
   const count = counts()
+  const search = isObject(toolUsage) ? toolUsage['web_search'] : undefined
   const asked = usage['input_tokens_details']
   const byLife = isObject(asked) ? asked['cache_write_tokens_details'] : undefined
   const write30m = count.of(byLife, 'ttl_30m_tokens')
@@ -69,13 +77,15 @@ export function readResponseUsage(usage: unknown, toolUsage?: unknown): UsageRea
     'input.text.cache_write_12h': write12h,
     ...splitOutput(count, RESPONSE.output, output, { reasoning, audio: 0 }),
     // Beside the usage, and billed by the piece (openai 7.57.0 responses.d.ts, Response.tool_usage).
-    'fee.web_search': count.of(isObject(toolUsage) ? toolUsage['web_search'] : undefined, 'num_requests'),
+    'fee.web_search': isObject(search) ? count.of(search, 'num_requests') : (fees?.webSearches ?? 0),
+    'fee.file_search': fees?.fileSearches ?? 0,
+    'fee.code_session': fees?.codeSessions ?? 0,
   }
   return count.reading(quantities, usage, Object.values(RESPONSE))
 }
 
 /** Input and output; of xAI, whose `completion_tokens` leave reasoning out as only the total shows, with it. */
-function totals(count: Counts, usage: Json, names: Names, reasoning: number): { input: number; output: number } {
+export function totals(count: Counts, usage: Json, names: Names, reasoning: number): { input: number; output: number } {
   const input = count.need(usage, names.input)
   const output = count.need(usage, names.output)
   if (reasoning > 0 && usage[names.total] === input + output + reasoning) return { input, output: output + reasoning }

@@ -5,6 +5,9 @@ import type { Usage } from '../usage.ts'
 
 export type Json = Record<string, unknown>
 
+/** The model of a request that names none: of a job, of an assistant. */
+export const UNKNOWN_MODEL = 'unknown'
+
 /** What a request says of itself before it is sent. */
 export interface RequestFacts {
   readonly model: string
@@ -45,14 +48,21 @@ export interface Job {
   /** The provider's id of it. */
   readonly id: string
   /**
-   * `open`: still being made. `over`: the reading that this stands in is what it came to. `split`: it is over, and what
-   * it came to is told call by call, as `JobResult`s.
+   * `open`: still being made. `over`: the reading that this stands in is what it came to. `split`: what it comes to is
+   * told call by call, as `JobResult`s.
    */
   readonly state: 'open' | 'over' | 'split'
   /** What is being made is text of a length that can be estimated, should nobody ever ask what became of it. */
   readonly isText?: boolean
   /** Other ids that lead to it: the file that has a batch's results. */
   readonly aliases?: readonly string[]
+  /** Of what is `over`: its usage, where only the request that started it says how much of it there is. */
+  cameTo?(started: RequestFacts): CameTo
+}
+
+export interface CameTo extends Pick<Reading, 'usage' | 'figures' | 'flags'> {
+  /** The request left it to the provider, whose documentation says what it does then. */
+  readonly isEstimated?: boolean
 }
 
 /** One call that was made within a job: a line of a batch's results. */
@@ -78,6 +88,8 @@ export interface Reading {
   /** What other models used within the same call, billed at their own prices; no part of `usage`. */
   readonly others?: readonly { readonly model: string; readonly usage: Usage }[] | undefined
   readonly figures?: Figures | undefined
+  /** Numbers and switches of the answer, beside those of the request: the size of the images that were made. */
+  readonly metadata?: Readonly<Record<string, TagValue>> | undefined
   /** Absent where the answer has no usage. */
   readonly usage?: Usage | undefined
   /** What cannot be right in the provider's own numbers: kind and field. */
@@ -90,6 +102,8 @@ export interface Reading {
   readonly job?: Job | undefined
   /** The calls of a job that this answer tells of. */
   readonly results?: readonly JobResult[] | undefined
+  /** Of a list: what it tells of each job in it. Only those whose start is known count: a list goes back for years. */
+  readonly listed?: readonly Reading[] | undefined
   /** An error that arrived inside the body or the stream, as a short code. */
   readonly error?: string | undefined
 }
@@ -98,6 +112,8 @@ export interface Reading {
 export interface StreamReader {
   /** Takes a parsed event: gives what the caller shall see of it, or `HIDE`. */
   take(event: Json): unknown
+  /** Results that have come since this was last asked, of a stream that may go on for hours; no part of `reading` then. */
+  news?(): readonly JobResult[]
   reading(): Reading
   /** The text generated so far, for an estimate when the stream breaks off; let go with the reader. */
   generated(): readonly string[]
@@ -110,7 +126,7 @@ export const HIDE: unique symbol = Symbol('hide')
 export interface Route {
   readonly endpoint: string
   /** Default `post`. `socket`: a response on a WebSocket, whose `path` is that of the connection. */
-  readonly method?: 'get' | 'post' | 'socket'
+  readonly method?: 'get' | 'post' | 'patch' | 'socket'
   /** Matches the end of a path: `/chat/completions`. */
   readonly path: RegExp
   /** Nothing is billed for this request: it only tells of jobs that others started. No event of its own, no limit. */
@@ -120,8 +136,8 @@ export interface Route {
   readonly requestFields?: readonly string[]
   /** The encoded body to send so that usage comes back, or `undefined` where nothing is to be added. */
   prepare?(text: string, host: string): string | undefined
-  /** The top-level fields of the JSON answer that `read` looks at. */
-  readonly fields: readonly string[]
+  /** The top-level fields of the JSON answer that `read` looks at; `all` where only it knows. */
+  readonly fields: readonly string[] | 'all'
   /** Fields that `read` takes as JSON text too: they hold the content, which is not parsed a second time. */
   readonly textFields?: readonly string[]
   read(answer: Json, asked: Asked): Reading
@@ -131,10 +147,14 @@ export interface Route {
   readLine?(line: Json, asked: Asked): JobResult | undefined
   /** Answers of this endpoint may come without usage, and nothing is wrong then. */
   readonly isUsageOptional?: boolean
+  /** What goes in or comes out is no text: where its usage is missing, nothing is estimated. */
+  readonly isTextless?: boolean
   /** `isPrepared`: `prepare` added something, so hide what it brings. */
   readStream?(isPrepared: boolean, asked: Asked): StreamReader
   /** Every text of a JSON answer that the model made, for an estimate where the usage is missing. */
   generated(answer: Json): Iterable<string>
+  /** What stands around the gap that the model is to fill, of a fill-in-the-middle request. */
+  fim?(body: Json): { readonly prefix: unknown; readonly suffix: unknown }
   /** Every text of the request that the provider counts as input, for estimates and ceilings. */
   prompt(body: Json): Iterable<string>
 }

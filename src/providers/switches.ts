@@ -19,7 +19,16 @@ export function switches(
   }
   for (const name of lists) {
     const value = body[name]
-    if (Array.isArray(value)) (found ??= {})[`${name}_count`] = value.length
+    if (Array.isArray(value)) (found ??= {})[countName(name)] = value.length
   }
   return found
+}
+
+const countNames = new Map<string, string>()
+
+/** Remembered: a name that is put together is looked up among all the names of the process before it can be a key. */
+function countName(list: string): string {
+  let name = countNames.get(list)
+  if (name === undefined) countNames.set(list, (name = `${list}_count`))
+  return name
 }

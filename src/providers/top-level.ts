@@ -1,5 +1,6 @@
 // Cuts single fields out of a JSON object's text, so that an answer which the SDK parses is not parsed a second time.
 
+import { isObject } from './counts.ts'
 import type { Json } from './provider.ts'
 
 /**
@@ -9,9 +10,13 @@ import type { Json } from './provider.ts'
  */
 export function topLevelFields(
   text: string,
-  names: readonly string[],
+  names: readonly string[] | 'all',
   asText: readonly string[] = [],
 ): Json | undefined {
+  if (names === 'all') {
+    const whole = parsed(text)
+    return isObject(whole) ? whole : undefined
+  }
   let at = skipSpace(text, 0)
   if (text.charCodeAt(at) !== OPEN_BRACE) return undefined
   const found: Json = {}
@@ -111,4 +116,26 @@ function endOfNested(text: string, start: number): number {
     else if ((code === CLOSE_BRACE || code === CLOSE_BRACKET) && --depth === 0) return at + 1
   }
   return -1
+}
+
+/** The array that a field holds, or that its JSON text is; empty for anything else. */
+export function parsedArray(value: unknown): readonly unknown[] {
+  const array = typeof value === 'string' ? parsed(value) : value
+  return Array.isArray(array) ? array : []
+}
+
+/** How many items an array has, counted in its JSON text where it is that: images in base64 are not parsed for it. */
+export function countItems(value: unknown): number {
+  if (typeof value !== 'string') return Array.isArray(value) ? value.length : 0
+  if (value.charCodeAt(0) !== OPEN_BRACKET) return 0
+  let count = 0
+  let at = skipSpace(value, 1)
+  while (at < value.length && value.charCodeAt(at) !== CLOSE_BRACKET) {
+    const end = endOfValue(value, at)
+    if (end < 0) return count
+    count++
+    at = skipSpace(value, end)
+    if (value.charCodeAt(at) === COMMA) at = skipSpace(value, at + 1)
+  }
+  return count
 }
