@@ -86,11 +86,73 @@ export class LimitExceededError extends MeterError implements Refusal {
     this.status = 402
   }
 
+  /**
+   * The refusal behind an error: the error itself, or, where a framework has met the refusal as an answer with status
+   * 402 and made an error of its own from it (`APICallError` of the AI SDK, errors of LangChain, Mistral, Cohere), what
+   * that answer said. `undefined` for every other error.
+   *
+   * @example
+   * try {
+   *   await meter.forTenant('acme', () => handle(request))
+   * } catch (error) {
+   *   const refusal = LimitExceededError.from(error)
+   *   if (!refusal) throw error
+   *   upgradePrompt(refusal.tenantId, refusal.resetsAt)
+   * }
+   */
+  static from(error: unknown): LimitExceededError | undefined {
+    return refusalIn(error, 0)
+  }
+
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isBranded(value, LIMIT_EXCEEDED)
   }
 }
 Object.defineProperty(LimitExceededError.prototype, LIMIT_EXCEEDED, { value: true })
+
+/** Where errors keep the errors that they were made of, and the body of the answer that they tell of. */
+const WITHIN = ['cause', 'lastError', 'errors', 'error', 'data', 'data$', 'metadata', 'body', 'responseBody', 'body$']
+const DEEPEST = 6
+
+function refusalIn(value: unknown, depth: number): LimitExceededError | undefined {
+  if (depth > DEEPEST) return undefined
+  if (value instanceof LimitExceededError) return value
+  if (typeof value === 'string')
+    return value.includes('"LIMIT_EXCEEDED"') ? refusalIn(parsed(value), depth + 1) : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  const told = toldBy((value as { tallygate?: unknown }).tallygate)
+  if (told) return told
+  for (const name of Array.isArray(value) ? value.keys() : WITHIN) {
+    const found = refusalIn((value as Record<string | number, unknown>)[name], depth + 1)
+    if (found) return found
+  }
+  return undefined
+}
+
+function toldBy(facts: unknown): LimitExceededError | undefined {
+  if ((facts as { code?: unknown } | undefined)?.code !== 'LIMIT_EXCEEDED') return undefined
+  const { tenantId, limitUsd, spentUsd, heldUsd, window, scope, resetsAt } = facts as {
+    [Name in keyof Refusal]: string
+  }
+  const until = resetsAt === undefined ? undefined : new Date(resetsAt)
+  return new LimitExceededError({
+    tenantId,
+    limitUsd,
+    spentUsd,
+    heldUsd,
+    window: window as LimitWindow,
+    scope: scope as 'tenant',
+    resetsAt: until,
+  })
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
 
 /** A call was made for no tenant while `onMissingTenant` is `'throw'`. */
 export class MissingTenantError extends MeterError {

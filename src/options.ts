@@ -3,9 +3,23 @@
 import { expected, MeterError } from './errors.ts'
 import type { LLMEvent } from './event.ts'
 import type { LimitStore } from './limits/limit-store.ts'
-import { badHost, badMethod, badSdk, badSink, type ElementFault, SDK_NAMES } from './options/elements.ts'
-import type { SdkName } from './patch/exchange.ts'
+import { badHost, badMethod, badName, badProvider, badSink, type ElementFault } from './options/elements.ts'
+import type { PatchTarget } from './options/patch-names.ts'
+import {
+  isFunction,
+  isHttpUrl,
+  isLabel,
+  isMap,
+  isText,
+  isWhole,
+  readBoolean,
+  readHosts,
+  readList,
+  readNumber,
+  same,
+} from './options/values.ts'
 import type { Problem } from './problems.ts'
+import type { OwnProvider } from './providers/own.ts'
 import type { Sink } from './sinks/sink.ts'
 
 /** What `new Meter()` takes. Everything may be left out. */
@@ -32,10 +46,14 @@ export interface MeterOptions {
   readonly maxQueueSize?: number | undefined
   /** How long a backend's answer about a tenant's limit is used, in milliseconds; default 5000. Environment: `TALLYGATE_LIMIT_CHECK_CACHE_TTL_MS`. */
   readonly limitCheckCacheTtlMs?: number | undefined
-  /** Which SDKs `patchAll()` patches; default all that are installed. Environment: `TALLYGATE_PATCHES`, separated by commas. */
-  readonly patches?: readonly SdkName[] | undefined
+  /** Providers that `defineProvider` has made, looked at before those that tallygate knows. */
+  readonly providers?: readonly OwnProvider[] | undefined
+  /** What `patchAll()` patches: SDKs, and providers that are called through another's SDK, of which then only these are metered. Default all SDKs that are installed. Environment: `TALLYGATE_PATCHES`, separated by commas. */
+  readonly patches?: readonly PatchTarget[] | undefined
   /** What your own hosts are: a gateway, a proxy, an emulator. `{ 'llm.example.com': 'openai' }`. Environment: `TALLYGATE_HOSTS`, as `host=provider,host=provider`. */
   readonly hosts?: Readonly<Record<string, string>> | undefined
+  /** Keep what is around the gap of a fill-in-the-middle call, as `fimPrefix` and `fimSuffix` of its event; default false: no text of a prompt is kept. Environment: `TALLYGATE_CAPTURE_FIM`. */
+  readonly captureFim?: boolean | undefined
   /** Stands on every event. Environment: `TALLYGATE_APP_NAME`. */
   readonly appName?: string | undefined
   /** Stands on every event. Environment: `TALLYGATE_ENVIRONMENT`. */
@@ -64,6 +82,7 @@ export interface ResolvedOptions extends MeterOptions {
   readonly maxBatchSize: number
   readonly maxQueueSize: number
   readonly limitCheckCacheTtlMs: number
+  readonly captureFim: boolean
   readonly onMissingTenant: 'record' | 'warn' | 'throw'
   readonly sampleRate: number
   readonly debug: boolean
@@ -77,36 +96,9 @@ interface OptionRule {
   readonly env?: { readonly name: string; readonly read: (text: string) => unknown }
   readonly default?: unknown
   /** The first element that is wrong, of a list or a map that is one. */
-  readonly element?: (value: never) => ElementFault | undefined
+  readonly element?: (value: never, resolved: MeterOptions) => ElementFault | undefined
   /** Never quoted, not even when it is wrong. */
   readonly isSecret?: boolean
-}
-
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
-const isLabel = (value: unknown): boolean => isText(value) && (value as string).length <= 256
-const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isFunction = (value: unknown): boolean => typeof value === 'function'
-const isWhole = (least: number) => (value: unknown) =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= 2 ** 31 - 1
-const readNumber = (text: string): unknown => (text.trim() === '' ? Number.NaN : Number(text))
-const readBoolean = (text: string): unknown =>
-  /^(1|true|yes|on)$/i.test(text) ? true : /^(0|false|no|off)$/i.test(text) ? false : text
-const same = (text: string): unknown => text
-const readHosts = (text: string): unknown =>
-  Object.fromEntries(
-    text.split(',').map((pair) => {
-      const at = pair.lastIndexOf('=')
-      return at < 0 ? [pair.trim(), ''] : [pair.slice(0, at).trim(), pair.slice(at + 1).trim()]
-    }),
-  )
-
-const isHttpUrl = (value: unknown): boolean => {
-  if (typeof value !== 'string') return false
-  try {
-    return /^https?:$/.test(new URL(value).protocol)
-  } catch {
-    return false
-  }
 }
 
 const whole = (name: string, least: number, fallback: number): OptionRule => ({
@@ -164,18 +156,17 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
   maxBatchSize: whole('TALLYGATE_MAX_BATCH_SIZE', 1, 50),
   maxQueueSize: whole('TALLYGATE_MAX_QUEUE_SIZE', 1, 1000),
   limitCheckCacheTtlMs: whole('TALLYGATE_LIMIT_CHECK_CACHE_TTL_MS', 0, 5000),
-  patches: {
-    expects: `a list of ${SDK_NAMES}`,
+  // Before `patches`, which may name them.
+  providers: {
+    expects: 'a list of providers',
     accepts: Array.isArray,
-    element: badSdk,
-    env: {
-      name: 'TALLYGATE_PATCHES',
-      read: (text) =>
-        text
-          .split(',')
-          .map((name) => name.trim())
-          .filter((name) => name !== ''),
-    },
+    element: badProvider,
+  },
+  patches: {
+    expects: 'a list of SDKs and providers',
+    accepts: Array.isArray,
+    element: badName,
+    env: { name: 'TALLYGATE_PATCHES', read: readList },
   },
   hosts: {
     expects: 'an object from host to provider',
@@ -183,6 +174,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
     element: badHost,
     env: { name: 'TALLYGATE_HOSTS', read: readHosts },
   },
+  captureFim: yesOrNo('TALLYGATE_CAPTURE_FIM', false),
   appName: label('TALLYGATE_APP_NAME'),
   environment: label('TALLYGATE_ENVIRONMENT'),
   onEvent: callback,
@@ -235,7 +227,7 @@ export function resolveOptions(options: MeterOptions = {}, env: NodeJS.ProcessEn
         rule.isSecret ? `Expected \`${said}\` to be ${rule.expects}.` : expected(said, rule.expects, got),
       )
     }
-    const fault = rule.element?.(value as never)
+    const fault = rule.element?.(value as never, resolved as MeterOptions)
     if (fault) throw new MeterError('BAD_OPTION', expected(said + fault.at, fault.expects, fault.got))
     resolved[name] = value
   }

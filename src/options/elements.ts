@@ -1,5 +1,8 @@
 // What is wrong with one element of an option that is a list or a map: which it is, what was expected there, what came.
 
+import { definedBy, type OwnProvider } from '../providers/own.ts'
+import { knownNames, listed } from './patch-names.ts'
+
 export interface ElementFault {
   /** What follows the option's name: `[0]`, `["llm.example.com"]`, `.lease`. */
   readonly at: string
@@ -7,10 +10,19 @@ export interface ElementFault {
   readonly got: unknown
 }
 
-const SDKS: readonly unknown[] = ['openai', 'anthropic', 'google']
-export const SDK_NAMES = SDKS.map((sdk) => `'${sdk}'`).join(', ')
+/** Names of SDKs and providers: those of the option `providers` too. */
+export function badName(
+  names: readonly unknown[],
+  { providers }: { readonly providers?: readonly OwnProvider[] | undefined },
+): ElementFault | undefined {
+  const known: readonly unknown[] = knownNames(providers)
+  return firstBad((name) => known.includes(name), `one of ${listed(knownNames(providers))}`)(names)
+}
 
-export const badSdk = firstBad((name) => SDKS.includes(name), `one of ${SDK_NAMES}`)
+export const badProvider = firstBad(
+  (value) => definedBy(value) !== undefined,
+  'a provider that `defineProvider` has made',
+)
 
 export const badSink = firstBad(
   (value) => isFunction((value as { send?: unknown } | null | undefined)?.send),

@@ -1,7 +1,7 @@
 // What a waist hands over, and what it asks back: the only thing that patch/ and the rest of tallygate share.
 
-/** The SDKs that have a waist of their own; each speaks the wire of that name. */
-export type SdkName = 'openai' | 'anthropic' | 'google'
+/** The SDKs that have a waist of their own; each speaks the wire of that name, groq-sdk that of openai. */
+export type SdkName = 'openai' | 'anthropic' | 'google' | 'groq'
 
 /** The wire that a client speaks; `any`: it is not known, and the host alone decides. */
 export type WireName = 'openai' | 'anthropic' | 'google' | 'any'
@@ -85,17 +85,21 @@ export interface Exchange {
   /** An event or a body was not what its content type says. */
   malformed(): void
   end(how: ExchangeEnd, error?: unknown): void
-  /** It is not made after all, or was only to be asked whether it might: nothing was sent, and nothing is recorded. */
+  /** It is not made after all: nothing was sent, and nothing is recorded. */
   withdraw(): void
   readonly hasEnded: boolean
 }
 
 /** What stands behind the waists. None of its methods throws. */
 export interface Observer {
+  /** It sees calls only while no other observer does. */
+  readonly isStandIn?: boolean
   /** Notes in whose name the running code calls, or that it goes on in that of `earlier`; must run before anything is awaited. */
   capture(earlier?: unknown): unknown
   /** Whether models are served there: what goes anywhere else is not looked at. */
   knowsHost(host: string): boolean
+  /** Before a connection that may lead to calls: throws the refusal where no call of theirs might be made. Nothing is held. */
+  ask?(captured: unknown, place: Pick<ExchangeRequest, 'wire' | 'host' | 'path'>): void | Promise<void>
   /** Decides on a call: `undefined` lets it pass unmetered. */
   begin(captured: unknown, request: ExchangeRequest): Exchange | undefined
   /** Runs `fn` in the name that was captured: for SDK loops that go on in whoever's context reads them. */

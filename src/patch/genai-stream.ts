@@ -1,17 +1,24 @@
 // What @google/genai gives its callers to read: answers, the events of streams, and the loop of automatic function calling.
 
 import { type Exchange, endOf, HIDDEN, type Observer } from './exchange.ts'
+import { observeResponse } from './response.ts'
 
 export interface HttpResponse {
   json(): Promise<unknown>
+  /** What files are downloaded from. */
+  readonly responseInternal?: Response
   readonly headers?: Record<string, string>
 }
 
 // A stream that nobody ever reads is only known to be over when its generator is collected.
 const forgotten = new FinalizationRegistry<Exchange>((exchange) => exchange.end('unread'))
 
-/** An answer that is not streamed: the SDK reads it once. */
+/** An answer that is not streamed: the SDK reads it once; of a file it reads the body itself. */
 export function watchAnswer(response: HttpResponse, exchange: Exchange): HttpResponse {
+  if (response.responseInternal && (exchange.form === 'lines' || exchange.form === 'bytes')) {
+    observeResponse(response.responseInternal, exchange, false)
+    return response
+  }
   watchJson(response, exchange, (json) => {
     exchange.answer(json)
     return json

@@ -11,6 +11,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
 import type { Exchange, ExchangeRequest, Observer } from './exchange.ts'
+import { patchInteractions } from './genai-interactions.ts'
+import { patchLive } from './genai-live.ts'
 import { type HttpResponse, keepTenant, watchAnswer, watchEvents } from './genai-stream.ts'
 import { hostOf } from './host.ts'
 import { dressRefusal, type ErrorClass } from './refusal.ts'
@@ -35,6 +37,8 @@ type RequestStream = (this: ApiClient, request: ApiRequest) => Promise<AsyncIter
 export interface GenAiCopy {
   readonly apiClient: object
   readonly models: object | undefined
+  readonly live: object | undefined
+  readonly interactions: object | undefined
   /** Looked for when a call is refused: the client class alone does not lead to it. */
   readonly ApiError: () => ErrorClass | undefined
 }
@@ -54,7 +58,7 @@ export const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending>())
 
 /** Stands in the waist of one copy; gives the undo. `owner` is a prototype, or one client's own `apiClient`. */
 export function patchGenAi(
-  { apiClient, models, ApiError }: GenAiCopy,
+  { apiClient, models, live, interactions, ApiError }: GenAiCopy,
   observer: () => Observer | undefined,
   scope: 'copy' | 'client' = 'copy',
 ): () => void {
@@ -108,6 +112,9 @@ export function patchGenAi(
   if (calling) undos.push(replaceMethod(calling, 'apiCall', watchAttempts(level)))
   const looping = models && ownerOf(models, 'processAfcStream') && at(models, 'processAfcStream')
   if (looping) undos.push(replaceMethod(looping, 'processAfcStream', keepTenant(observer)))
+  const talking = live && ownerOf(live, 'connect') && at(live, 'connect')
+  if (talking) undos.push(patchLive(talking, ApiError, observer))
+  undos.push(...patchInteractions(interactions, ApiError, observer, scope))
   return () => {
     for (const undo of undos.reverse()) undo()
   }
@@ -123,7 +130,8 @@ async function send<T>(now: Sending, original: () => Promise<T>): Promise<T> {
   exchange.attempt()
   try {
     const result = await sending.run(now, original)
-    exchange.answered({ status: 200 })
+    const { headers } = result as { headers?: Record<string, string> }
+    exchange.answered({ status: 200, contentType: headers?.['content-type'] })
     return result
   } catch (error) {
     exchange.end(request.abortSignal?.aborted ? 'aborted' : 'failed', error)

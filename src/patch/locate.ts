@@ -1,11 +1,13 @@
 // Finding every copy of an SDK that the application can load: its ESM and its CJS build are different classes.
 
+import { dependantsOf } from './dependants.ts'
 import type { SdkName } from './exchange.ts'
 
-const PACKAGES: Readonly<Record<SdkName, string>> = {
+export const PACKAGES: Readonly<Record<SdkName, string>> = {
   openai: 'openai',
   anthropic: '@anthropic-ai/sdk',
   google: '@google/genai',
+  groq: 'groq-sdk',
 }
 
 /** One loaded build of an SDK. */
@@ -14,6 +16,8 @@ export interface LoadedCopy {
   readonly format: 'esm' | 'cjs'
   readonly version: string | undefined
   readonly namespace: Record<string, unknown>
+  /** The folder from which it was found: the application's, or that of a package with a copy of its own. */
+  readonly from: string
 }
 
 /** A build that is there and could not be loaded, with the reason for a person. */
@@ -21,6 +25,8 @@ export interface UnloadedCopy {
   readonly path: string
   readonly format: 'esm' | 'cjs'
   readonly reason: string
+  /** It threw while it ran, as it would in the application. */
+  readonly isBroken: boolean
 }
 
 export interface Located {
@@ -29,41 +35,59 @@ export interface Located {
   readonly unloaded: readonly UnloadedCopy[]
 }
 
+/** A build as it lies on the disk. */
+export interface InstalledCopy {
+  readonly path: string
+  readonly format: 'esm' | 'cjs'
+  readonly version: string | undefined
+}
+
 /**
- * Loads both builds of an SDK, synchronously, from wherever the application can resolve it: its main script and its
- * working directory. Never throws; an SDK that is not installed gives no copies.
+ * Both builds of an SDK, from wherever the application can resolve it: its main script and its working directory, and
+ * the packages that bring a copy of their own. Loads nothing. With `folder`, as an application there would find it.
  */
-export function locate(sdk: SdkName): Located {
+export function installedCopies(sdk: SdkName, folder?: string): readonly InstalledCopy[] {
+  return found(sdk, folder).map(({ path, format, version }) => ({ path, format, version }))
+}
+
+function found(sdk: SdkName, folder?: string) {
   const packageName = PACKAGES[sdk]
-  const loaded: LoadedCopy[] = []
-  const unloaded: UnloadedCopy[] = []
-  const seen = new Set<string>()
-  for (const base of bases()) {
-    const require = base.require
+  const copies = new Map<string, InstalledCopy & { readonly base: Base }>()
+  for (const base of bases(packageName, folder)) {
     let cjs: string
     try {
-      cjs = require.resolve(packageName)
+      cjs = base.require.resolve(packageName)
     } catch {
       continue
     }
     for (const path of [cjs, esmTwin(cjs)]) {
-      if (seen.has(path) || !base.exists(path)) continue
-      seen.add(path)
+      if (copies.has(path) || !base.exists(path)) continue
       const format = path.endsWith('.mjs') ? 'esm' : 'cjs'
-      const version = base.version(path, packageName)
-      // `require` of an ES module gives the very instance that `import` gives, from Node 20.19 and 22.12 on.
-      if (format === 'esm' && !process.features.require_module) {
-        unloaded.push({ path, format, reason: `Node ${process.versions.node} cannot require an ES module` })
-        continue
-      }
-      try {
-        loaded.push({ path, format, version, namespace: require(path) as Record<string, unknown> })
-      } catch (error) {
-        unloaded.push({ path, format, reason: (error as { code?: string }).code ?? (error as Error).name })
-      }
+      copies.set(path, { path, format, version: versionOf(path, packageName), base })
     }
   }
-  return { packageName, loaded, unloaded }
+  return [...copies.values()]
+}
+
+/** Loads those copies, synchronously. Never throws; an SDK that is not installed gives none. */
+export function locate(sdk: SdkName, folder?: string): Located {
+  const loaded: LoadedCopy[] = []
+  const unloaded: UnloadedCopy[] = []
+  for (const { path, format, version, base } of found(sdk, folder)) {
+    // `require` of an ES module gives the very instance that `import` gives, from Node 20.19 and 22.12 on.
+    if (format === 'esm' && !process.features.require_module) {
+      const reason = `Node ${process.versions.node} cannot require an ES module`
+      unloaded.push({ path, format, reason, isBroken: false })
+      continue
+    }
+    try {
+      loaded.push({ path, format, version, namespace: base.require(path) as Record<string, unknown>, from: base.from })
+    } catch (error) {
+      const { code, name } = error as { code?: string; name: string }
+      unloaded.push({ path, format, reason: code ?? name, isBroken: code === undefined })
+    }
+  }
+  return { packageName: PACKAGES[sdk], loaded, unloaded }
 }
 
 /** openai and anthropic: `index.js` beside `index.mjs`. genai: `dist/node/index.cjs` beside `dist/node/index.mjs`. */
@@ -72,34 +96,39 @@ function esmTwin(path: string): string {
 }
 
 interface Base {
+  readonly from: string
   readonly require: NodeJS.Require
   exists(path: string): boolean
-  version(path: string, packageName: string): string | undefined
 }
 
-function bases(): Base[] {
+function bases(packageName: string, folder?: string): Base[] {
   const { createRequire } = process.getBuiltinModule('node:module')
-  const { existsSync, readFileSync, realpathSync } = process.getBuiltinModule('node:fs')
+  const { existsSync, realpathSync } = process.getBuiltinModule('node:fs')
   const { dirname, join } = process.getBuiltinModule('node:path')
-  const froms = [join(process.cwd(), 'index.js')]
-  const main = process.argv[1]
-  if (main && existsSync(main)) froms.unshift(realpathSync(main))
-  return froms.map((from) => ({
-    require: createRequire(from),
+  const folders = [folder ?? process.cwd()]
+  const main = folder === undefined ? process.argv[1] : undefined
+  if (main && existsSync(main)) folders.unshift(dirname(realpathSync(main)))
+  const all = new Set([...folders, ...folders.flatMap((from) => dependantsOf(packageName, from))])
+  return [...all].map((from) => ({
+    from,
+    require: createRequire(join(from, 'index.js')),
     exists: existsSync,
-    /** Read from the file system: @google/genai does not export its package.json. */
-    version(path, packageName) {
-      for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
-        const file = join(at, 'package.json')
-        if (!existsSync(file)) continue
-        try {
-          const found = JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string }
-          if (found.name === packageName) return found.version
-        } catch {
-          return undefined
-        }
-      }
-      return undefined
-    },
   }))
+}
+
+/** Read from the file system: @google/genai does not export its package.json. */
+export function versionOf(path: string, packageName: string): string | undefined {
+  const { existsSync, readFileSync } = process.getBuiltinModule('node:fs')
+  const { dirname, join } = process.getBuiltinModule('node:path')
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
+    const file = join(at, 'package.json')
+    if (!existsSync(file)) continue
+    try {
+      const found = JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string }
+      if (found.name === packageName) return found.version
+    } catch {
+      return undefined
+    }
+  }
+  return undefined
 }

@@ -52,12 +52,25 @@ function subclass(base: ErrorClass, refusal: MeterError, shape: ErrorShape): Err
       }
     }
   }
-  // The brands that make `instanceof LimitExceededError` and `instanceof MeterError` true live on our prototypes.
-  for (let at = Object.getPrototypeOf(refusal); at && at !== Error.prototype; at = Object.getPrototypeOf(at)) {
-    for (const brand of Object.getOwnPropertySymbols(at)) {
-      if (brand.description?.startsWith('tallygate.')) Object.defineProperty(Dressed.prototype, brand, { value: true })
-    }
-  }
+  putBrands(Dressed.prototype, refusal)
   Object.defineProperty(Dressed, 'name', { value: name })
   return Dressed as unknown as ErrorClass
+}
+
+/** Makes an error that the SDK has made of a refusal one itself: with its fields, and an instance of its class. */
+export function putOn(error: Error, refusal: Error): void {
+  putBrands(error, refusal)
+  for (const field of Object.getOwnPropertyNames(refusal)) {
+    if (field === 'stack') continue
+    Object.defineProperty(error, field, Object.getOwnPropertyDescriptor(refusal, field)!)
+  }
+}
+
+/** The brands that make `instanceof LimitExceededError` and `instanceof MeterError` true live on our prototypes. */
+function putBrands(target: object, refusal: Error): void {
+  for (let at = Object.getPrototypeOf(refusal); at && at !== Error.prototype; at = Object.getPrototypeOf(at)) {
+    for (const brand of Object.getOwnPropertySymbols(at)) {
+      if (brand.description?.startsWith('tallygate.')) Object.defineProperty(target, brand, { value: true })
+    }
+  }
 }

@@ -1,6 +1,7 @@
 // A prototype between a Response class and its instances, whose methods report what they read.
 
 import { type Exchange, endOf } from './exchange.ts'
+import { readLines } from './lines.ts'
 import { createNotes } from './notes.ts'
 import {
   type Body,
@@ -42,16 +43,24 @@ function watchingPrototype(base: object): object {
 const METHODS = ['json', 'text', 'arrayBuffer', 'blob', 'bytes', 'formData'] as const
 type Method = (typeof METHODS)[number]
 
-const decoded = (exchange: Exchange, bytes: ArrayBuffer | Uint8Array) =>
-  exchange.form === 'bytes' ? exchange.end('complete') : exchange.answerText(new TextDecoder().decode(bytes))
+function decoded(exchange: Exchange, bytes: ArrayBuffer | Uint8Array): void {
+  if (exchange.form === 'bytes') exchange.end('complete')
+  else if (exchange.form === 'lines') readLines(exchange, bytes)
+  else exchange.answerText(new TextDecoder().decode(bytes))
+}
 
-const REPORTS: Readonly<Record<Method, (exchange: Exchange, value: never) => void>> = {
+async function readBlob(exchange: Exchange, blob: Blob): Promise<void> {
+  if (exchange.form === 'bytes') exchange.end('complete')
+  else if (exchange.form === 'lines') readLines(exchange, await blob.arrayBuffer())
+  else exchange.answerText(await blob.text())
+}
+
+const REPORTS: Readonly<Record<Method, (exchange: Exchange, value: never) => void | Promise<void>>> = {
   json: (exchange, value: unknown) => exchange.answer(value),
   text: (exchange, value: string) => exchange.answerText(value),
   arrayBuffer: decoded,
   bytes: decoded,
-  blob: (exchange, value: Blob) =>
-    exchange.form === 'bytes' ? exchange.end('complete') : void value.text().then((text) => exchange.answerText(text)),
+  blob: readBlob,
   formData: (exchange) => exchange.end('unread'),
 }
 
@@ -100,7 +109,7 @@ function watching(base: object): object {
 function reading(
   read: (this: Response) => Promise<never>,
   original: Original,
-  report: (exchange: Exchange, value: never) => void,
+  report: (exchange: Exchange, value: never) => void | Promise<void>,
 ) {
   return async function (this: Response): Promise<never> {
     const observation = observations.get(this)
@@ -110,7 +119,8 @@ function reading(
     observation.reader = 'itself'
     try {
       const value = await read.call(this)
-      report(exchange, value)
+      const told = report(exchange, value)
+      if (told) await told
       return value
     } catch (error) {
       if (!leftToSdk.get(exchange)) exchange.end(endOf(error), error)

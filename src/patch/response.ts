@@ -1,13 +1,14 @@
 // Watching the Response of a call, however it is read: by the SDK, by the caller, by both, or by nobody.
 
 import { type Exchange, endOf } from './exchange.ts'
+import { handOverNodeFetch, tapNodeFetch } from './node-fetch.ts'
 import { endWhenForgotten, isFree, newObservation, type Observation, observations } from './observation.ts'
 import { leaveFailures, watch } from './response-methods.ts'
 import type { HandedOver } from './stream.ts'
 
 /** Stands between the caller and `response` from now on; a second call for the same Response does nothing. */
 export function observeResponse(response: Response, exchange: Exchange, isStream: boolean): void {
-  if (observations.get(response) || exchange.hasEnded) return
+  if (observations.get(response) || exchange.hasEnded || tapNodeFetch(response, exchange, isStream)) return
   const { clone } = response
   const observation = newObservation(exchange, isStream)
   try {
@@ -37,7 +38,8 @@ async function readUnread(response: Response, observation: Observation, clone: (
 /** The stream behind a Response, for the SDK to read and parse untapped. */
 export function handOver(response: object): HandedOver | undefined {
   const observation = observations.get(response)
-  if (!observation || !isFree(observation)) return undefined
+  if (!observation) return handOverNodeFetch(response)
+  if (!isFree(observation)) return undefined
   return {
     exchange: observation.exchange,
     claim() {

@@ -18,18 +18,21 @@ interface Sdk {
   patchClient(client: object, observer: () => Observer | undefined): () => void
 }
 
-export const SDK_NAMES = ['openai', 'anthropic', 'google'] as const satisfies SdkName[]
+export const SDK_NAMES = ['openai', 'anthropic', 'google', 'groq'] as const satisfies SdkName[]
 
 export const SDKS: Readonly<Record<SdkName, Sdk>> = {
   openai: stainless('openai', ['OpenAI']),
   anthropic: stainless('anthropic', ['Anthropic', 'BaseAnthropic']),
+  groq: stainless('groq', ['Groq']),
   google: {
     target: (module) => genAiCopy(module).apiClient,
     patch: (module, observer) => patchGenAi(genAiCopy(module), observer),
     patchClient(client, observer) {
-      const { apiClient, models } = client as { apiClient?: object; models?: object }
+      const { apiClient, models, live } = client as { apiClient?: object; models?: object; live?: object }
       if (!apiClient) throw new MeterError('BAD_INPUT', expected('client', 'a client of @google/genai', client))
-      return patchGenAi({ apiClient, models, ApiError: apiErrorOf(client.constructor) }, observer, 'client')
+      const interactions = interactionsOf(client)
+      const ApiError = apiErrorOf(client.constructor)
+      return patchGenAi({ apiClient, models, live, interactions, ApiError }, observer, 'client')
     },
   },
 }
@@ -56,7 +59,20 @@ function stainless(name: SdkName, classNames: readonly string[]): Sdk {
 /** Which SDK a client belongs to, by the seams it has. */
 export function sdkOfClient(client: unknown): SdkName | undefined {
   if (typeof client !== 'object' || client === null) return undefined
-  if (typeof (client as Namespace)['makeRequest'] === 'function') return 'messages' in client ? 'anthropic' : 'openai'
+  try {
+    return seamOf(client)
+  } catch {
+    // Not even to be looked at.
+    return undefined
+  }
+}
+
+function seamOf(client: object): SdkName | undefined {
+  if (typeof (client as Namespace)['makeRequest'] === 'function') {
+    if ('messages' in client) return 'anthropic'
+    // Every class of a Stainless SDK has itself as a static, by its name; subclasses and minified ones too.
+    return 'Groq' in client.constructor ? 'groq' : 'openai'
+  }
   return typeof (client as { apiClient?: unknown }).apiClient === 'object' ? 'google' : undefined
 }
 
@@ -119,10 +135,22 @@ function genAiCopy(module: unknown): GenAiCopy {
   const copy: GenAiCopy = {
     apiClient: Object.getPrototypeOf(apiClient) as object,
     models: typeof probe['models'] === 'object' ? (probe['models'] as object) : undefined,
+    live: typeof probe['live'] === 'object' ? (probe['live'] as object) : undefined,
+    interactions: interactionsOf(probe),
     ApiError: apiErrorOf(Client, module),
   }
   genAiCopies.set(Client, copy)
   return copy
+}
+
+/** Made when first asked for, with a warning that they are new. */
+function interactionsOf(client: object): object | undefined {
+  try {
+    const interactions = silently(() => property(client, 'interactions'))
+    return typeof interactions === 'object' && interactions !== null ? interactions : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The constructor prints a warning when both GOOGLE_API_KEY and GEMINI_API_KEY are set: not a client of the application's. */

@@ -1,6 +1,7 @@
 // A request of a Stainless SDK in our words, and the head of its answer.
 
 import type { AttemptResult, ExchangeRequest, WireName } from './exchange.ts'
+import { hostOf } from './host.ts'
 import type { RequestOptions, StainlessClient } from './stainless.ts'
 
 export function describe(
@@ -19,25 +20,20 @@ export function describe(
     method: options.method ?? 'get',
     host: hostOf(base),
     path: question < 0 ? path : path.slice(0, question),
-    body: typeof given?.toJSON === 'function' ? undefined : body,
+    body: typeof given?.toJSON === 'function' ? undefined : isStreamed(body) ? { model: modelBeside(options) } : body,
     stream: options.stream === true || given?.stream === true,
   }
 }
 
-const hosts = new Map<string, string>()
+/** A form with a file that is read as it is sent: its fields cannot be looked at without reading the file. */
+function isStreamed(body: unknown): boolean {
+  const stream = body as { getReader?: unknown; [Symbol.asyncIterator]?: unknown } | null | undefined
+  return typeof stream?.getReader === 'function' || typeof stream?.[Symbol.asyncIterator] === 'function'
+}
 
-function hostOf(url: string): string {
-  let host = hosts.get(url)
-  if (host === undefined) {
-    try {
-      host = new URL(url).host
-    } catch {
-      host = 'unknown'
-    }
-    if (hosts.size >= 1000) hosts.clear()
-    hosts.set(url, host)
-  }
-  return host
+/** The model that the SDK itself notes beside a form, for Azure's paths: openai 4.0 to 7.57. */
+function modelBeside({ __metadata: beside }: RequestOptions): unknown {
+  return beside?.['model']
 }
 
 export function resultOf({ status, headers }: Response): AttemptResult {

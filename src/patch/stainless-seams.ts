@@ -36,7 +36,7 @@ const KEY = Symbol.for('tallygate.sending')
 const shared = globalThis as { [KEY]?: AsyncLocalStorage<Sending | undefined> }
 export const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending | undefined>())
 
-export function patchSeams(owner: object, level: symbol): (() => void)[] {
+export function patchSeams(owner: object, level: symbol, undos: (() => void)[]): void {
   const now = (isActive: () => boolean): Sending | undefined => {
     const current = isActive() ? sending.getStore() : undefined
     return current?.level === level ? current : undefined
@@ -72,9 +72,8 @@ export function patchSeams(owner: object, level: symbol): (() => void)[] {
         return isActive() ? leaveFailureToSdk(props.response, parsed) : parsed
       },
   }
-  return Object.entries(seams).flatMap(([name, make]) =>
-    name in owner && ownerOf(owner, name) ? [replaceMethod(owner, name, make as typeof seams.shouldRetry)] : [],
-  )
+  for (const [name, make] of Object.entries(seams))
+    if (name in owner && ownerOf(owner, name)) undos.push(replaceMethod(owner, name, make as typeof seams.shouldRetry))
 }
 
 type BuildRequest = (this: unknown, ...args: unknown[]) => Built | Promise<Built>
@@ -98,12 +97,17 @@ function encode({ req }: Built, current: Sending): void {
   const { exchange, admit } = current
   if (typeof req.body === 'string') {
     const text = exchange.encoded(req.body)
-    if (text !== req.body && req.headers && Object.hasOwn(req.headers, 'content-length'))
-      req.headers['content-length'] = String(Buffer.byteLength(text))
+    if (text !== req.body) correctLength(req.headers, text)
     req.body = text
   }
   current.admit = undefined
   current.admission = admit?.()
+}
+
+function correctLength(headers: Record<string, unknown> = {}, text: string): void {
+  // `Content-Length` in openai 4.0.
+  const name = Object.keys(headers).find((key) => key.toLowerCase() === 'content-length')
+  if (name !== undefined) headers[name] = String(Buffer.byteLength(text))
 }
 
 async function encodeAndAdmit(request: Built, current: Sending): Promise<Built> {

@@ -1,7 +1,8 @@
 // The streams of the Stainless SDKs: their class is learnt from a probe, and every stream it makes is watched.
 //
-// Seams: static `Stream.fromSSEResponse(response, controller, ...)` and the own, writable `stream.iterator`: openai 4.0 to
-// 7.57, @anthropic-ai/sdk 0.20 to 1.12; the own `parseResponse(client, props)` of what `client.request` gives: the same.
+// Seams: static `Stream.fromSSEResponse(response, controller, ...)` and the own, writable `stream.iterator`: openai 4.28 to
+// 7.57, @anthropic-ai/sdk 0.20 to 1.12; in openai 4.0 `Stream.prototype[Symbol.asyncIterator]` and the own
+// `stream.response`; the own `parseResponse(client, props)` of what `client.request` gives: the same.
 
 import { MeterError } from '../errors.ts'
 import type { Observer } from './exchange.ts'
@@ -20,7 +21,12 @@ interface ParsedStream {
 }
 
 interface Unparsed extends Promise<unknown> {
-  parseResponse?(client: object, props: ResponseProps): Promise<unknown>
+  parseResponse?(...args: readonly unknown[]): Promise<unknown>
+}
+
+/** `parseResponse(props)` in openai 4 and @anthropic-ai/sdk before 0.50, `parseResponse(client, props)` since. */
+function parsedBy({ parseResponse }: Unparsed, client: object, props: ResponseProps): Promise<unknown> | undefined {
+  return parseResponse && (parseResponse.length < 2 ? parseResponse(props) : parseResponse(client, props))
 }
 
 const PROBE = Symbol('tallygate.probe')
@@ -38,10 +44,12 @@ export function streamPatch(undos: (() => void)[]) {
       const unparsed = client.request(options) as Unparsed
       // Parsed for a client that logs nothing: the application's logger shall not see a request that it never made.
       const quiet = Object.create(client, { logLevel: { value: 'off' } }) as object
-      const stream = await (unparsed.parseResponse?.(quiet, probeAnswer(options)) ?? unparsed)
+      const stream = await (parsedBy(unparsed, quiet, probeAnswer(options)) ?? unparsed)
       const owner = staticOwner((stream as { constructor: StreamClass }).constructor, 'fromSSEResponse')
-      if (!owner) throw new MeterError('BAD_INPUT', 'no static fromSSEResponse')
-      undos.push(watchStreamsOf(owner))
+      if (owner) undos.push(watchOnce(owner, 'fromSSEResponse', watchStreams))
+      else if (isStreamOfItsResponse(stream))
+        undos.push(watchOnce(Object.getPrototypeOf(stream) as object, Symbol.asyncIterator, watchIteration))
+      else throw new MeterError('BAD_INPUT', 'no static fromSSEResponse')
     } catch (cause) {
       watcher.problem('Streams of this SDK copy are metered on their bytes: its Stream class was not found.', cause)
     }
@@ -57,8 +65,8 @@ export function streamPatch(undos: (() => void)[]) {
 /** Stream classes that are watched: once each, for as long as a patch of their SDK stands. */
 const watched = new WeakMap<object, { users: number; undo: () => void }>()
 
-function watchStreamsOf(owner: object): () => void {
-  const known = watched.get(owner) ?? { users: 0, undo: replaceMethod(owner, 'fromSSEResponse', watchStreams) }
+function watchOnce(owner: object, name: PropertyKey, watch: typeof watchStreams | typeof watchIteration): () => void {
+  const known = watched.get(owner) ?? { users: 0, undo: replaceMethod(owner, name, watch as typeof watchStreams) }
   watched.set(owner, known)
   known.users++
   return () => {
@@ -86,6 +94,25 @@ function watchStreams(original: FromSSEResponse, isActive: () => boolean): FromS
       return watchIterator(make.call(stream), handed, isAborted)
     }
     return stream
+  }
+}
+
+interface StreamOfItsResponse extends AsyncIterable<unknown> {
+  readonly response: Response
+  readonly controller: AbortController
+}
+
+function isStreamOfItsResponse(stream: unknown): stream is StreamOfItsResponse {
+  return typeof stream === 'object' && stream !== null && Symbol.asyncIterator in stream && 'response' in stream
+}
+
+type Iterate = (this: StreamOfItsResponse) => AsyncGenerator<unknown>
+
+function watchIteration(original: Iterate, isActive: () => boolean): Iterate {
+  return function () {
+    const handed = isActive() ? handOver(this.response) : undefined
+    const inner = original.call(this)
+    return handed ? watchIterator(inner, handed, () => this.controller.signal.aborted) : inner
   }
 }
 

@@ -1,8 +1,8 @@
-// The waist of the Stainless SDKs, openai and @anthropic-ai/sdk: `makeRequest` on the client's prototype.
+// The waist of the Stainless SDKs, openai, @anthropic-ai/sdk and groq-sdk: `makeRequest` on the client's prototype.
 //
 // Seams, with the versions they were seen in:
 // - `makeRequest(options | Promise<options>, retriesRemaining, retryOf, span?)`: openai 4.0 to 7.57, @anthropic-ai/sdk
-//   0.20 to 1.12. Once per attempt; `retriesRemaining` is null on the first. Gives `{ response, options, controller }`.
+//   0.20 to 1.12, groq-sdk 1.6. Once per attempt; `retriesRemaining` is null on the first. Gives `{ response, options, controller }`.
 // - the smaller ones inside it: see stainless-seams.ts; those of its streams: see stainless-stream.ts.
 // - openai 7 `parseResponseWithTimeout` calls `retryRequest` after a 200 whose body stalled: `makeRequest` then runs
 //   outside the first call of it, with the same options object.
@@ -24,6 +24,7 @@ export interface RequestOptions {
   readonly stream?: boolean
   readonly signal?: AbortSignal | null
   readonly defaultBaseURL?: string
+  readonly __metadata?: Readonly<Record<string, unknown>>
 }
 
 export interface StainlessClient {
@@ -138,7 +139,7 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
   ): Promise<ResponseProps> {
     const options = await input
     if (isProbe(options)) return probeAnswer(options)
-    const request = describe(sdk, client, options)
+    const request = describe(sdk === 'groq' ? 'openai' : sdk, client, options)
     const exchange = request && watcher.begin(captured, request)
     if (!exchange) return sending.getStore() ? sending.run(undefined, callOriginal, options) : callOriginal(options)
     const isOpaque = request.body === undefined && options.body !== undefined
@@ -192,11 +193,30 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
       exchange.end(options.signal?.aborted ? 'aborted' : 'failed', error)
       throw error
     }
-    arrived(props, exchange)
+    if (isAnswer(props?.response)) arrived(props, exchange)
+    else {
+      observer()?.problem(
+        `A copy of ${sdk} gives its answers in a shape that is not known: the usage of its calls is estimated.`,
+      )
+      exchange.answered({})
+      exchange.end('unread')
+    }
     return props
   }
 
-  undos.push(replaceMethod(owner, 'makeRequest', makeRequest), ...patchSeams(owner, level))
+  undos.push(replaceMethod(owner, 'makeRequest', makeRequest))
+  try {
+    patchSeams(owner, level, undos)
+  } catch (error) {
+    // A seam that cannot be replaced: half a patch would be worse than none.
+    undoAll(undos)
+    throw error
+  }
+}
+
+/** A new major may give something else, and the caller's call goes on. */
+function isAnswer(response: Response | undefined): boolean {
+  return typeof response?.status === 'number' && typeof response.headers?.get === 'function'
 }
 
 function arrived({ response }: ResponseProps, exchange: Exchange): void {

@@ -1,6 +1,7 @@
 // The body of an answer as the caller reads it raw: the same bytes, watched, less what the caller did not ask for.
 
 import { type AnswerForm, type Exchange, endOf, HIDDEN } from './exchange.ts'
+import { lineReader } from './lines.ts'
 import { dataOf, type RawEvent, sseSplitter } from './sse.ts'
 
 /** What an answer read as bytes may hold in memory while it is put together; above it the usage is not looked for. */
@@ -16,7 +17,7 @@ export function tap(
   let broken: { readonly error: unknown } | undefined
   let through: Through | undefined
   // Made when something is read: SDKs look at a body for their debug log, and never read it then.
-  const throughOf = () => (through ??= isStream ? eventsThrough(exchange) : (THROUGH[exchange.form] ?? textThrough)(exchange))
+  const reading = () => (through ??= throughOf(exchange, isStream))
   return new ReadableStream<Uint8Array>(
     {
       type: 'bytes',
@@ -31,12 +32,12 @@ export function tap(
           } catch (error) {
             exchange.end(endOf(error), error)
             // What came before the break is the caller's; the error follows with the next read.
-            const rest = throughOf().rest()
+            const rest = reading().rest()
             if (rest.byteLength === 0) return controller.error(error)
             broken = { error }
             return controller.enqueue(rest)
           }
-          const out = step.done ? throughOf().end() : throughOf().push(step.value)
+          const out = step.done ? reading().end() : reading().push(step.value)
           if (out.byteLength > 0) controller.enqueue(out)
           if (step.done) {
             controller.close()
@@ -59,11 +60,16 @@ export function tap(
 type Bytes = Uint8Array<ArrayBuffer>
 const NOTHING: Bytes = new Uint8Array(0)
 
-interface Through {
+export interface Through {
   push(bytes: Uint8Array): Bytes
   end(): Bytes
   /** What is held back when the body breaks off. */
   rest(): Bytes
+}
+
+/** How a body is read on its way. */
+export function throughOf(exchange: Exchange, isStream: boolean): Through {
+  return isStream ? streamThrough(exchange) : (THROUGH[exchange.form] ?? textThrough)(exchange)
 }
 
 /** A byte stream takes the memory of what it is given, and this memory may be the caller's. */
@@ -95,32 +101,15 @@ function textThrough(exchange: Exchange): Through {
 /** Objects of one line each. A file that holds anything else is the application's own. */
 function linesThrough(exchange: Exchange): Through {
   const decoder = new TextDecoder()
-  let rest = ''
-  let isOther = false
-  const take = (line: string) => {
-    if (isOther || line.trim() === '') return
-    try {
-      exchange.chunk(JSON.parse(line))
-    } catch {
-      isOther = true
-    }
-  }
-  const add = (more: string) => {
-    if (isOther) return
-    const lines = (rest + more).split('\n')
-    rest = lines.pop()!
-    for (const line of lines) take(line)
-    if (rest.length > MAX_JSON_CHARACTERS) isOther = true
-    if (isOther) rest = ''
-  }
+  const reader = lineReader(exchange)
   return {
     push(bytes) {
-      add(decoder.decode(bytes, { stream: true }))
+      if (!reader.isOther) reader.push(decoder.decode(bytes, { stream: true }))
       return copyOf(bytes)
     },
     end() {
-      add(decoder.decode())
-      take(rest)
+      reader.push(decoder.decode())
+      reader.end()
       exchange.end('complete')
       return NOTHING
     },
@@ -143,6 +132,20 @@ function bytesThrough(exchange: Exchange): Through {
 const THROUGH: Partial<Record<AnswerForm, (exchange: Exchange) => Through>> = {
   lines: linesThrough,
   bytes: bytesThrough,
+}
+
+const OPEN_BRACE = 123
+
+/** A stream of events; one that begins with an object is one of an object a line, as Cohere's first version and Ollama send it. */
+function streamThrough(exchange: Exchange): Through {
+  let through: Through | undefined
+  const chosen = (first?: number) =>
+    (through ??= first === OPEN_BRACE ? linesThrough(exchange) : eventsThrough(exchange))
+  return {
+    push: (bytes) => (bytes.byteLength === 0 ? NOTHING : chosen(bytes[0]).push(bytes)),
+    end: () => chosen().end(),
+    rest: () => chosen().rest(),
+  }
 }
 
 /** Server-sent events: the very bytes where nothing is hidden, and else event by event. */

@@ -14,15 +14,15 @@ const ORIGINAL = Symbol.for('tallygate.original')
  */
 export function replaceMethod<F extends Method>(
   owner: object,
-  name: string,
+  name: PropertyKey,
   make: (original: F, isActive: () => boolean) => F,
 ): () => void {
   const descriptor = Object.getOwnPropertyDescriptor(owner, name)
-  const original = (owner as Record<string, unknown>)[name] as F
+  const original = (owner as Record<PropertyKey, unknown>)[name] as F
   let active = true
   const replacement = make(original, () => active)
   Object.defineProperty(replacement, ORIGINAL, { value: original })
-  Object.defineProperty(replacement, 'name', { value: original.name || name, configurable: true })
+  Object.defineProperty(replacement, 'name', { value: original.name || String(name), configurable: true })
   Object.defineProperty(replacement, 'length', { value: original.length, configurable: true })
   Object.defineProperty(owner, name, {
     value: replacement,
@@ -34,7 +34,7 @@ export function replaceMethod<F extends Method>(
     active = false
     if (Object.getOwnPropertyDescriptor(owner, name)?.value !== replacement) return
     if (descriptor) Object.defineProperty(owner, name, descriptor)
-    else delete (owner as Record<string, unknown>)[name]
+    else delete (owner as Record<PropertyKey, unknown>)[name]
   }
 }
 
