@@ -23,7 +23,7 @@ export function consumerFaults(folder) {
     cpSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true })
   const compilers = COMPILERS.flatMap((compiler) => {
     const tsc = compilerPath(compiler)
-    if (!tsc) console.log(`${compiler} is not here: \`npm run matrix\` brings it.`)
+    if (!tsc) console.log(`${compiler} is not here: \`npm run test:matrix\` brings it.`)
     return tsc ? [{ compiler, tsc }] : []
   })
   const faults = []

@@ -28,7 +28,7 @@ try {
   for (const major of asked.length > 0 ? asked : ALL) {
     const node = binary(major)
     if (!node) {
-      console.log(`Node ${major} is not here: \`npm run matrix\` brings it.`)
+      console.log(`Node ${major} is not here: \`npm run test:matrix\` brings it.`)
       if (asked.length > 0) process.exitCode = 1
       continue
     }

@@ -1,6 +1,6 @@
 // @ts-check
 // Plays every call shape with every SDK, version, module system and Node, and writes docs/compatibility.md.
-// `node scripts/compatibility.mjs` needs the Nodes of tools/matrix, which `npm run matrix` brings.
+// `npm run test:matrix` brings the Nodes of tools/matrix and the older SDKs of tools/sdks, and runs this.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildIfStale } from './build.mjs'
 import { root } from './entries.mjs'
+import { olderApps, WORKSPACE_APPS } from './sdk-apps.mjs'
 
 /**
  * @typedef {{ shape: string, outcome: 'ok' | 'failed' | 'limitation', reason?: string }} Row
@@ -17,14 +18,20 @@ import { root } from './entries.mjs'
 export const PAGE = join(root, 'docs/compatibility.md')
 const NODES = ['20', '22', '24', '26']
 const SDKS = ['openai', 'anthropic', 'google']
-export const COMBINATIONS = SDKS.flatMap((sdk) =>
-  ['current', 'next'].flatMap((app) => ['esm', 'cjs'].map((format) => ({ sdk, app, format }))),
-)
+const FORMATS = /** @type {const} */ (['esm', 'cjs'])
 
-/** Every combination under one Node. @param {string} node @returns {Promise<Result[]>} */
-export async function playAll(node) {
+/** @typedef {import('./sdk-apps.mjs').App & { format: 'esm' | 'cjs' }} Combination */
+
+/** @param {readonly import('./sdk-apps.mjs').App[]} apps @returns {readonly Combination[]} */
+const inFormats = (apps) => apps.flatMap((app) => FORMATS.map((format) => ({ ...app, format })))
+
+/** What `npm test` plays. */
+export const COMBINATIONS = inFormats(WORKSPACE_APPS)
+
+/** Every combination under one Node. @param {string} node @param {readonly Combination[]} [combinations] @returns {Promise<Result[]>} */
+export async function playAll(node, combinations = COMBINATIONS) {
   buildIfStale()
-  const waiting = [...COMBINATIONS.entries()]
+  const waiting = [...combinations.entries()]
   /** @type {Result[]} */
   const results = []
   const worker = async () => {
@@ -34,13 +41,13 @@ export async function playAll(node) {
   return results
 }
 
-/** @param {string} node @param {typeof COMBINATIONS[number]} combination @returns {Promise<Result>} */
-function play(node, { sdk, app, format }) {
+/** @param {string} node @param {Combination} combination @returns {Promise<Result>} */
+function play(node, { sdk, app, folder, format }) {
   // The folder is where an application would stand: `patchAll()` looks for the SDKs from there.
-  const cwd = join(root, 'test/apps', app)
-  const args = ['--expose-gc', join(root, 'test/shapes/run.mjs'), sdk, format, cwd, join(root, 'dist')]
+  const shapes = folder.includes('tools/sdks') ? 'older' : 'all'
+  const args = ['--expose-gc', join(root, 'test/shapes/run.mjs'), sdk, format, folder, join(root, 'dist'), shapes]
   return new Promise((resolve, reject) => {
-    const child = spawn(node, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(node, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
     let [out, complaints] = ['', '']
     child.stdout.setEncoding('utf8').on('data', (text) => (out += text))
     child.stderr.setEncoding('utf8').on('data', (text) => (complaints += text))
@@ -55,9 +62,14 @@ function play(node, { sdk, app, format }) {
   })
 }
 
-/** @param {Pick<Result, 'version' | 'format' | 'node'>} result */
-export function columnOf({ version, format, node }) {
-  return `${version} ${format.toUpperCase()} Node ${node.split('.')[0]}`
+/** @param {Pick<Result, 'format' | 'node'>} result */
+export function columnOf({ format, node }) {
+  return `${format.toUpperCase()} Node ${node.split('.')[0]}`
+}
+
+/** @param {Pick<Result, 'package' | 'version'>} result */
+export function titleOf({ package: name, version }) {
+  return `${name} ${version}`
 }
 
 /** @param {readonly Result[]} results @param {readonly string[]} reasons @returns {Map<string, Map<string, string>>} by shape, by column */
@@ -73,23 +85,27 @@ export function tableOf(results, reasons) {
   return table
 }
 
+/** What the older versions lack: they are played with the shapes of the newest. */
+const LACKING = 'Not in this version.'
+
 /** The limitations that the suite allows, in the order of their numbers. @returns {string[]} */
 export function limitations() {
   const file = join(root, 'test/shapes/limitations.json')
-  return JSON.parse(readFileSync(file, 'utf8')).map((/** @type {{ reason: string }} */ { reason }) => reason)
+  const own = JSON.parse(readFileSync(file, 'utf8')).map((/** @type {{ reason: string }} */ { reason }) => reason)
+  return [...own, LACKING]
 }
 
-/** The tables of the page: by SDK, by shape, by column. @returns {Map<string, Map<string, Map<string, string>>>} */
+/** The tables of the page: by SDK and version, by shape, by column. @returns {Map<string, Map<string, Map<string, string>>>} */
 export function readPage() {
   const sections = readFileSync(PAGE, 'utf8').split(/^## /m).slice(1)
-  return new Map(sections.map((text) => [text.slice(0, text.indexOf('\n')), readTable(text)]))
+  return new Map(sections.slice(1).map((text) => [text.slice(0, text.indexOf('\n')), readTable(text)]))
 }
 
 /** @param {string} section @returns {Map<string, Map<string, string>>} */
 function readTable(section) {
   const lines = section.split('\n').filter((line) => line.startsWith('| '))
   const [header = [], , ...rows] = lines.map((line) => line.slice(2, -2).split(' | '))
-  const columns = header.slice(1).map((column) => column.replaceAll('<br>', ' '))
+  const columns = header.slice(1)
   return new Map(
     rows.map(([shape = '', ...cells]) => [shape, new Map(columns.map((column, i) => [column, cells[i] ?? '']))]),
   )
@@ -99,18 +115,19 @@ function readTable(section) {
 function page(results, at) {
   const reasons = limitations()
   const all = results.flatMap(({ rows }) => rows)
-  const count = (/** @type {Row['outcome']} */ wanted) => all.filter(({ outcome }) => outcome === wanted).length
   const nodes = [...new Set(results.map(({ node }) => node))].join(', ')
   const failures = results.flatMap((result) =>
     result.rows.flatMap(({ shape, outcome, reason }) =>
-      outcome === 'failed' ? [`* ${result.package} ${columnOf(result)}, ${shape}: ${reason}`] : [],
+      outcome === 'failed' ? [`* ${titleOf(result)} ${columnOf(result)}, ${shape}: ${reason}`] : [],
     ),
   )
+  const titles = [...new Set(results.map(titleOf))]
   return `# Compatibility
 
 A call of a patched SDK gives the caller what the unpatched SDK gives, the provider what the unpatched SDK sends, and the
 meter one event with the numbers of the provider's bill. This page is the proof of that sentence, written by
-\`node scripts/compatibility.mjs\`; \`npm test\` plays every row again under the Node it runs on.
+\`npm run test:matrix\`; \`npm test\` plays the rows of openai 6.49 and 7.57, @anthropic-ai/sdk 0.137 and 1.12, @google/genai
+2.32 and 3.1 again under the Node it runs on.
 
 Each row is a way to call, a small function in \`test/shapes\`, played against the provider emulator: once with the SDK as
 it is and once patched, in the same process. Compared are
@@ -127,30 +144,61 @@ Each is played a third time for a tenant whose limit is $0: nothing is sent, and
 an \`APIError\` of that very SDK copy with status 402. \`ok\` means that all of this held. Requests are frozen objects
 throughout. The rows that begin with "common shapes" play the most usual shapes once more for one way to patch.
 
-Played on ${at.toISOString().slice(0, 10)} under Node ${nodes}: ${count('ok')} ok, ${count('failed')} failed, ${count('limitation')} limited.
+A version that lacks what a shape calls (a helper, a surface, a class of bodies) fails in the unpatched run too: such a row
+is limited, not failed, and says so.
+
+Played on ${at.toISOString().slice(0, 10)} under Node ${nodes}: ${tally(all)}.
 ${failures.length > 0 ? `\n${failures.join('\n')}\n` : ''}
 Limitations:
 
 ${reasons.map((reason, i) => `${i + 1}. ${reason}`).join('\n')}
 
-${SDKS.map((sdk) =>
-  section(
-    results.filter((result) => result.sdk === sdk),
-    reasons,
-  ),
-).join('\n')}`
+## Summary
+
+${summary(results, titles)}
+${titles
+  .map((title) =>
+    section(
+      title,
+      results.filter((result) => titleOf(result) === title),
+      reasons,
+    ),
+  )
+  .join('\n')}`
 }
 
-/** @param {readonly Result[]} results @param {readonly string[]} reasons */
-function section(results, reasons) {
+/** @param {readonly Row[]} rows */
+function tally(rows) {
+  const count = (/** @type {Row['outcome']} */ wanted) => rows.filter(({ outcome }) => outcome === wanted).length
+  const [ok, failed, limited] = [count('ok'), count('failed'), count('limitation')]
+  return `${ok} ok${failed > 0 ? `, ${failed} failed` : ''}${limited > 0 ? `, ${limited} limited` : ''}`
+}
+
+/** @param {readonly Result[]} results @param {readonly string[]} titles */
+function summary(results, titles) {
+  const columns = [...new Set(results.map(columnOf))]
+  const lines = titles.map((title) => {
+    const cells = columns.map((column) => {
+      const result = results.find((one) => titleOf(one) === title && columnOf(one) === column)
+      return result ? tally(result.rows) : 'not played'
+    })
+    return `| ${title} | ${cells.join(' | ')} |`
+  })
+  return `| SDK | ${columns.join(' | ')} |
+| --- | ${columns.map(() => '---').join(' | ')} |
+${lines.join('\n')}
+`
+}
+
+/** @param {string} title @param {readonly Result[]} results @param {readonly string[]} reasons */
+function section(title, results, reasons) {
   const columns = results.map(columnOf)
-  const header = columns.map((column) => column.replace(/^(\S+) (\S+) (.+)$/, '$1<br>$2<br>$3'))
   const rows = [...tableOf(results, reasons)].map(
     ([shape, cells]) => `| ${shape} | ${columns.map((column) => cells.get(column) ?? 'not played').join(' | ')} |`,
   )
-  return `## ${results[0]?.package}
+  return `## ${title}
 
-| Shape | ${header.join(' | ')} |
+| Shape | ${columns.join(' | ')} |
 | --- | ${columns.map(() => '---').join(' | ')} |
 ${rows.join('\n')}
 `
@@ -164,17 +212,20 @@ function binaryOf(major) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const missing = NODES.filter((major) => !existsSync(binaryOf(major)))
-  if (missing.length > 0) throw new Error(`Node ${missing.join(', ')} is not here: \`npm run matrix\` brings it.`)
+  if (missing.length > 0) throw new Error(`Node ${missing.join(', ')} is not here: \`npm run test:matrix\` brings it.`)
+  const combinations = [...COMBINATIONS, ...inFormats(olderApps())]
   /** @type {Result[]} */
   const results = []
   for (const major of NODES) {
-    const played = await playAll(binaryOf(major))
+    const played = await playAll(binaryOf(major), combinations)
     results.push(...played)
-    const failed = played.flatMap(({ rows }) => rows).filter(({ outcome }) => outcome === 'failed').length
-    console.log(`Node ${played[0]?.node}: ${failed === 0 ? 'every shape is ok' : `${failed} failed`}`)
-    if (failed > 0) process.exitCode = 1
+    console.log(`Node ${played[0]?.node}: ${tally(played.flatMap(({ rows }) => rows))}`)
+    if (played.some(({ rows }) => rows.some(({ outcome }) => outcome === 'failed'))) process.exitCode = 1
   }
-  const order = (/** @type {Result} */ { version, format }) => `${version.padStart(9)} ${format === 'esm' ? 0 : 1}`
-  results.sort((a, b) => order(a).localeCompare(order(b)) || Number.parseInt(a.node, 10) - Number.parseInt(b.node, 10))
+  const rank = (/** @type {Result} */ { sdk, version, format, node }) =>
+    [SDKS.indexOf(sdk), ...version.split('.').map(Number), format === 'esm' ? 0 : 1, Number.parseInt(node, 10)]
+      .map((part) => String(part).padStart(6, '0'))
+      .join()
+  results.sort((a, b) => rank(a).localeCompare(rank(b)))
   writeFileSync(PAGE, page(results, new Date()))
 }

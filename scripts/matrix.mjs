@@ -1,10 +1,13 @@
 // @ts-check
-// Every Node that is supported: the packed package under each, and the test suite under those that can run it.
+// Every Node and every SDK version that is supported: the packed package and every call shape under each Node, and the
+// test suite under those that can run it.
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './entries.mjs'
 
 const matrix = join(root, 'tools/matrix')
+const sdks = join(root, 'tools/sdks')
 const SUITE = ['22', '26']
 
 /** @param {string} command @param {string[]} args @param {string} [cwd] @param {string} [path] */
@@ -14,7 +17,20 @@ function run(command, args, cwd = root, path = process.env.PATH) {
   if (status !== 0) process.exitCode = 1
 }
 
-run('npm', ['ci', '--no-workspaces', '--no-audit', '--no-fund'], matrix)
+/** The newest of each SDK that is played; a newer one in the registry is said, and nothing else. */
+function sayNewer() {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'test/apps/next/package.json'), 'utf8'))
+  for (const [name, played] of Object.entries(dependencies)) {
+    const { status, stdout } = spawnSync('npm', ['view', name, 'version'], { cwd: root, encoding: 'utf8' })
+    const newest = stdout.trim()
+    if (status !== 0 || newest === '') console.log(`! The registry did not say which ${name} is the newest.`)
+    else if (newest !== played) console.log(`! ${name} ${newest} is out; the newest played here is ${played}.`)
+  }
+}
+
+sayNewer()
+for (const folder of [matrix, sdks])
+  run('npm', ['ci', '--no-workspaces', '--ignore-scripts', '--no-audit', '--no-fund'], folder)
 run(process.execPath, [join(root, 'scripts/compat.mjs'), '20', '22', '24', '26'])
 run(process.execPath, [join(root, 'scripts/check-consumer.mjs')])
 // Before the suite, which compares the page that this writes with what it plays itself.

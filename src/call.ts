@@ -1,7 +1,8 @@
 // One metered exchange, from the request in the waist to the event on its way out, in the order in which it happens.
 
-import { formOf, parsed, requestFields } from './call/body.ts'
+import { formOf, parsed, parsedList, requestFields } from './call/body.ts'
 import { type Experience, estimateCost } from './call/estimate.ts'
+import { type Recording, recordInTurn } from './call/in-turn.ts'
 import type { Estimate, Jobs } from './call/jobs.ts'
 import { type Evidence, fillUsage, fillUsageAtOnce } from './call/missing-usage.ts'
 import {
@@ -12,6 +13,7 @@ import {
   flagsOf,
   isMissing,
   isRefusal,
+  requestIdOf,
   STREAM_ENDS,
   sourceOf,
   statusOf,
@@ -29,6 +31,8 @@ import {
   type ExchangeRequest,
   HIDDEN,
 } from './patch/exchange.ts'
+import { readText } from './patch/lines.ts'
+import { expectNoMore, expectRequest } from './patch/traffic.ts'
 import type { PriceBook } from './pricing/price.ts'
 import type { Problem, ProblemReporter } from './problems.ts'
 import { isObject } from './providers/counts.ts'
@@ -46,13 +50,14 @@ import { topLevelFields } from './providers/top-level.ts'
 import type { Payer } from './tenant.ts'
 
 /** What a call needs of the rest of the meter. */
-export interface CallContext {
-  readonly prices: { readonly book: PriceBook | undefined; readonly atOnce: PriceBook; load(): Promise<PriceBook> }
+export interface CallContext extends Recording {
   readonly limiter: Limiter
   readonly jobs: Jobs
   readonly problems: ProblemReporter
   readonly experience: Experience
   readonly onMissingTenant: 'record' | 'warn' | 'throw'
+  /** Whether the text around the gap of a fill-in-the-middle call may be kept. */
+  readonly captureFim: boolean
   readonly appName: string | undefined
   readonly environment: string | undefined
   /** Hosts that refused what we add to a request. */
@@ -65,8 +70,6 @@ export interface CallContext {
   /** The answer waits to be read; `read` reads it for us. */
   unread(call: Call, read: () => Promise<void>): void
   ended(call: Call): void
-  /** Work that goes on after the call has ended; `atOnce` does without waiting what is left of it when the process exits. */
-  keep(work: Promise<unknown>, atOnce?: () => void): void
   /** Takes the event of a finished call; what follows is no longer on the caller's path. */
   record(event: LLMEvent): void
 }
@@ -106,6 +109,10 @@ export class Call implements Exchange {
     this.#body = request.body
     this.#facts = this.#factsOf(request.body)
     if (request.stream) this.#reader = found.route.readStream?.(false, this.#asked)
+  }
+
+  get provider(): string {
+    return this.#found.provider
   }
 
   // 3 and 4: hold what the call may cost, or refuse it before anything is sent.
@@ -228,11 +235,13 @@ export class Call implements Exchange {
   attempt(): void {
     if (this.#isTrying) this.#attempts.push({ billable: 'unknown' })
     this.#isTrying = true
+    if (this.#request.method !== 'socket' && !this.#found.route.isFollowUp) expectRequest(this.#request.host, this)
   }
 
   attemptFailed({ status, requestId }: AttemptResult): void {
     if (!this.#isTrying) return
     this.#isTrying = false
+    expectNoMore(this.#request.host, this)
     this.#attempts.push({
       ...(status !== undefined && { status }),
       ...(requestId !== undefined && { requestId }),
@@ -245,6 +254,7 @@ export class Call implements Exchange {
     // A second answer: the body of the first stalled, and the SDK asked again.
     if (this.#answer) this.#attempts.push(attemptOf(this.#answer, 'unknown'))
     this.#isTrying = false
+    expectNoMore(this.#request.host, this)
     this.#answer = result
     this.form = formOf(this.#found.route, this.#request.stream, result.contentType)
     if (this.form === 'events') this.#reader ??= this.#found.route.readStream?.(this.isHiding, this.#asked)
@@ -302,10 +312,12 @@ export class Call implements Exchange {
 
   answer(json: unknown): void {
     if (this.hasEnded) return
-    if (this.form === 'bytes') {
+    if (this.form === 'lines' && isObject(json)) this.chunk(json)
+    if (this.form === 'lines' || this.form === 'bytes') {
       this.end('complete')
       return
     }
+    if (Array.isArray(json) && this.#takeList(json)) return
     if (!isObject(json)) this.malformed()
     const answer = isObject(json) ? json : undefined
     this.#finish('complete', this.#read(answer), undefined, () => this.#found.route.generated(answer ?? {}))
@@ -314,14 +326,25 @@ export class Call implements Exchange {
   answerText(text: string): void {
     if (this.hasEnded) return
     const { fields, textFields, generated } = this.#found.route
-    if (this.form === 'lines') for (const line of text.split('\n')) this.chunk(parsed(line))
+    if (this.form === 'lines') readText(this, text)
     if (this.form === 'lines' || this.form === 'bytes') {
       this.end('complete')
       return
     }
     const answer = topLevelFields(text, fields, textFields) ?? parsed(text)
+    if (!answer && this.#takeList(text)) return
     if (!answer) this.malformed()
     this.#finish('complete', this.#read(answer), undefined, () => generated(parsed(text) ?? {}))
+  }
+
+  /** A stream that came as one list of its chunks: Google's, for who does not ask for `alt=sse`. */
+  #takeList(answer: unknown): boolean {
+    if (!this.#reader) return false
+    const list = typeof answer === 'string' ? parsedList(answer) : answer
+    if (!Array.isArray(list)) return false
+    for (const chunk of list) this.chunk(chunk)
+    this.end('complete')
+    return true
   }
 
   malformed(): void {
@@ -360,6 +383,7 @@ export class Call implements Exchange {
     this.hasEnded = true
     const context = this.#context
     context.ended(this)
+    expectNoMore(this.#request.host, this)
     const finished = this.#describe(how, reading, error)
     if (reading.job || reading.results || this.#found.route.isFollowUp) {
       this.#finishJob(finished)
@@ -399,22 +423,19 @@ export class Call implements Exchange {
 
   /** Work that goes on after its call, and the news of it: recorded once, in the name of whoever started it. */
   #finishJob(asked: FinishedCall): void {
-    const { jobs, problems, keep, prices } = this.#context
+    const { jobs, problems } = this.#context
     const { job } = asked.reading
     const isParked = job !== undefined && job.state !== 'over' && !this.#found.route.isFollowUp
     if (isParked) jobs.park(asked, this.#hold, job.isText ? this.#estimateOf(asked) : undefined)
     const own = job?.state === 'over' ? this.#hold : undefined
-    for (const { call, hold } of jobs.hear(asked, this.#results, own)) {
-      const record = (book: PriceBook) =>
-        problems.guard('internal', 'recording a call', () => this.#price(call, book, hold))
-      if (prices.book) record(prices.book)
-      else keep(prices.load().then(record), () => record(prices.atOnce))
-    }
+    recordInTurn(this.#context, jobs.hear(asked, this.#results, own), ({ call, hold }, book) =>
+      problems.guard('internal', 'recording a call', () => this.#price(call, book, hold)),
+    )
   }
 
   /** What the job is taken to have come to, should nobody ask. */
   #estimateOf(asked: FinishedCall): Estimate {
-    const { atOnce } = this.#context.prices
+    const { prices } = this.#context
     const called = (eventId: string): FinishedCall => ({ ...asked, usageSource: 'estimated', eventId })
     return {
       later: (eventId) => this.#estimateAndPrice(called(eventId), () => [], true),
@@ -424,7 +445,7 @@ export class Call implements Exchange {
             called(eventId),
             this.#evidence(asked, () => [], true),
           ),
-          atOnce,
+          prices.atOnce,
           this.#hold,
         ),
     }
@@ -439,7 +460,7 @@ export class Call implements Exchange {
     const seen = { how, reading, isAnswered, isMalformed, hasContent, isTextless }
     const usageSource = sourceOf(seen)
     const flags = flagsOf(seen, isUsageOptional)
-    if (this.#isTrying) this.attemptFailed({ status })
+    if (this.#isTrying) this.attemptFailed({ status, requestId: requestIdOf(error) })
     if (answer) this.#attempts.push(attemptOf(answer, usageSource === 'absent' ? 'unknown' : 'yes'))
     return {
       payer: this.#payer,
@@ -462,6 +483,7 @@ export class Call implements Exchange {
       durationMs: Math.round(performance.now() - this.#startedAt),
       timeToFirstTokenMs:
         this.#firstChunkAt === undefined ? undefined : Math.round(this.#firstChunkAt - this.#startedAt),
+      fim: this.#context.captureFim ? this.#found.route.fim?.(this.#asked.body()) : undefined,
     }
   }
 

@@ -7,22 +7,30 @@ import type { LLMEvent } from './event.ts'
 import type { Limit, LimitState } from './limits/limit.ts'
 import { type ManualCall, manualEvent } from './manual.ts'
 import { type Calls, createCalls } from './meter/calls.ts'
+import { type Coverage, createCoverage } from './meter/coverage.ts'
+import { type DoctorReport, diagnose } from './meter/doctor.ts'
 import { createJobStore } from './meter/job-store.ts'
+import { createNames, type Names } from './meter/names.ts'
+import { type OpenAIClient, type OpenRouterOptions, openRouterClient } from './meter/open-router.ts'
 import { createStats, type MeterStats } from './meter/stats.ts'
 import { createTenantLimits, type TenantLimits } from './meter/tenant-limits.ts'
 import { formatUsd } from './money.ts'
+import type { PatchTarget } from './options/patch-names.ts'
 import { type MeterOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import type { SdkName } from './patch/exchange.ts'
 import { createPatches, type Patches, type PatchReport, type SdkReport } from './patch/patches.ts'
 import { lazyBook } from './pricing/lazy-book.ts'
 import type { PriceBook } from './pricing/price.ts'
 import { createProblems } from './problems.ts'
 import { createRouting } from './providers/index.ts'
+import { definedBy } from './providers/own.ts'
 import { httpSink } from './sinks/http.ts'
 import { isLedger } from './sinks/ledger.ts'
 import type { Sink } from './sinks/sink.ts'
 import { sqliteLedger } from './sinks/sqlite.ts'
 import { type Attribution, assignTenant, currentPayer, perRequest, runAs, runAttributed } from './tenant.ts'
+
+/** For `tallygate/register`: patches what is loaded from now on, and yields to any other meter. */
+export let standIn: (meter: Meter) => void
 
 /**
  * Meters the LLM calls of this process: who pays, what it cost, and whether it may happen.
@@ -47,9 +55,21 @@ export class Meter {
   readonly #calls: Calls
   readonly #jobStore
   readonly #patches: Patches
+  /** Those of single clients, whose calls are metered whatever else is not. */
+  readonly #clients: Patches
+  readonly #names: Names
+  readonly #coverage: Coverage
   /** Ids that the application gave to calls it reported by hand. */
   readonly #told = new Set<string>()
   #closing: Promise<void> | undefined
+
+  static {
+    standIn = (meter) => {
+      meter.#coverage.yield()
+      meter.#coverage.want(meter.#options.patches)
+      meter.#patches.standIn(meter.#names.sdksOf(meter.#options.patches))
+    }
+  }
 
   constructor(options: MeterOptions = {}) {
     const resolved = resolveOptions(options)
@@ -73,12 +93,17 @@ export class Meter {
     })
     this.#rollUp = createRollUp((event) => this.#delivery.add(event))
     this.#jobStore = createJobStore(`${resolved.dir}/jobs.db`, this.#problems)
+    const own = (resolved.providers ?? []).flatMap((provider) => definedBy(provider) ?? [])
+    const find = createRouting(resolved.hosts, own)
+    this.#coverage = createCoverage(find, this.#problems)
     this.#calls = createCalls({
-      find: createRouting(resolved.hosts),
+      find,
       jobStore: this.#jobStore,
       prices: this.#prices,
       limiter: this.#limits.limiter,
       problems: this.#problems,
+      isMuted: (provider) => this.#names.isMuted(provider),
+      captureFim: resolved.captureFim,
       onMissingTenant: resolved.onMissingTenant,
       appName: resolved.appName,
       environment: resolved.environment,
@@ -86,39 +111,70 @@ export class Meter {
       refused: () => this.#stats.refused(),
       unpriced: (provider, model) => this.#unpriced(provider, model),
       record: (event) => this.#record(event),
+      room: { events: Math.ceil(resolved.maxQueueSize / 2), again: () => this.#delivery.flush() },
       now: Date.now,
     })
-    this.#patches = createPatches(this.#calls.observer)
+    const { observer } = this.#calls
+    this.#clients = createPatches(observer)
+    this.#patches = createPatches({
+      ...observer,
+      begin: (payer, request) => (this.#names.isMeant(request) ? observer.begin(payer, request) : undefined),
+    })
+    this.#names = createNames(this.#patches, find, own)
     perRequest()
   }
 
   /** Patches every copy of every supported SDK that the application can load; `patches` selects. Never throws for one that is not installed. */
   patchAll(): PatchReport {
-    return this.#isClosed('patchAll') ? { sdks: [] } : this.#patches.patchAll(this.#options.patches)
+    if (this.#isClosed('patchAll')) return { sdks: [] }
+    this.#coverage.want(this.#options.patches)
+    return this.#names.patchAll(this.#options.patches)
   }
 
   /**
-   * Patches one SDK: every copy that can be found, or exactly the `modules` given (a client class, or a module that has it).
+   * Patches one SDK: every copy that can be found, or exactly the `modules` given (a client class, or a module that has
+   * it). By the name of a provider, the SDK that calls it, for the calls of that provider. Throws MeterError `BAD_INPUT`
+   * for a name that is neither.
    *
    * @example
    * import OpenAI from 'openai'
    * meter.patch('openai', { modules: [OpenAI] })
+   * meter.unpatch('deepseek') // calls of this host pass unmetered
+   * meter.patch('deepseek')
    */
-  patch(sdk: SdkName, { modules }: { readonly modules?: readonly unknown[] } = {}): SdkReport {
-    return this.#isClosed('patch') ? { sdk, status: 'failed', copies: [] } : this.#patches.patch(sdk, modules)
+  patch(name: PatchTarget, { modules }: { readonly modules?: readonly unknown[] } = {}): SdkReport {
+    if (this.#isClosed('patch')) return { sdk: name as SdkReport['sdk'], status: 'failed', copies: [] }
+    const report = this.#names.patch(name, modules)
+    this.#coverage.want([name])
+    return report
   }
 
   /** Meters one client only, and those that its `withOptions` makes; gives the same client back. */
   wrap<Client extends object>(client: Client): Client {
-    return this.#isClosed('wrap') ? client : this.#patches.wrap(client)
+    return this.#isClosed('wrap') ? client : this.#clients.wrap(client)
   }
 
-  unpatch(sdk: SdkName): void {
-    this.#patches.unpatch(sdk)
+  /**
+   * A ready client of the application's own openai, for OpenRouter: metered, whatever else is patched.
+   *
+   * @example
+   * const router = meter.openRouter({ apiKey })
+   * await router.chat.completions.create({ model: 'anthropic/claude-sonnet-4.5', messages })
+   */
+  openRouter(options: OpenRouterOptions = {}): OpenAIClient {
+    return this.wrap(openRouterClient(options))
+  }
+
+  /** Undoes `patch`: an SDK's calls, or those of one provider, pass unmetered from now on. */
+  unpatch(name: PatchTarget): void {
+    this.#names.unpatch(name)
+    this.#coverage.leaveOut(name)
   }
 
   unpatchAll(): void {
-    this.#patches.unpatchAll()
+    this.#coverage.stop()
+    this.#names.unpatchAll()
+    this.#clients.unpatchAll()
   }
 
   /**
@@ -224,7 +280,19 @@ export class Meter {
       openCalls: this.#calls.openCount,
       problems: { ...this.#problems.counts },
       delivery: this.#delivery.stats(),
+      coverage: this.#coverage.snapshot(),
     })
+  }
+
+  /**
+   * Which copies of which SDKs are here, which of them are patched and why others are not, and what this process sent
+   * to known hosts past the meter. Loads nothing.
+   *
+   * @example
+   * for (const sentence of meter.doctor().advice) console.warn(sentence)
+   */
+  doctor(): DoctorReport {
+    return diagnose(this.#patches.report(), this.#coverage.snapshot())
   }
 
   /**

@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(PARTS.map((part) => [part, VOCABULARY])),
   ...Object.fromEntries(STAIRS.map((step, i) => [step, [...VOCABULARY, ...PARTS, ...STAIRS.slice(0, i)]])),
   index: [...VOCABULARY, ...PARTS, ...STAIRS],
+  register: ['patch', 'meter'],
   middleware: [...VOCABULARY, 'meter'],
   reconcile: [...VOCABULARY, 'pricing', 'sinks'],
   server: [...VOCABULARY, 'limits', 'sinks'],

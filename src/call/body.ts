@@ -15,6 +15,16 @@ export function parsed(text: string): Json | undefined {
   }
 }
 
+/** The list that a text is. */
+export function parsedList(text: string): readonly unknown[] | undefined {
+  if (!text.trimStart().startsWith('[')) return undefined
+  try {
+    return JSON.parse(text) as readonly unknown[]
+  } catch {
+    return undefined
+  }
+}
+
 /** The fields of a request, only those of `names` where it is text; those of a form as the text that they are. */
 export function requestFields(body: unknown, names: readonly string[] | undefined): Json {
   if (typeof body === 'string') return (names ? topLevelFields(body, names) : parsed(body)) ?? {}
@@ -36,11 +46,12 @@ function fieldsOf(form: Form): Json {
 }
 
 export function formOf(route: Route, isStream: boolean, contentType = 'application/json'): AnswerForm {
-  // Anthropic's SDK asks for the lines of a batch's results as a stream, of whatever type.
-  if (isStream && route.readLine && !route.readStream) return 'lines'
+  // Anthropic's SDK asks for the lines of a batch's results as a stream, and their type says little: a single line is
+  // JSON too.
+  if (route.readLine && !route.readStream) return 'lines'
   // Speech is streamed as events without `stream` in the request.
   if (isStream || contentType.startsWith('text/event-stream')) return 'events'
-  if (contentType.startsWith('application/json')) return 'json'
+  if (/^application\/json\b/.test(contentType)) return 'json'
   if (route.readLine) return 'lines'
   return route.readUnseen ? 'bytes' : 'json'
 }

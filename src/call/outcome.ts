@@ -23,8 +23,11 @@ export function attemptOf({ status, requestId }: AttemptResult, billable: Attemp
 }
 
 export function statusOf(error: unknown): number | undefined {
-  const status = (error as { status?: unknown } | null | undefined)?.status
-  return typeof status === 'number' ? status : undefined
+  const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown }
+  if (typeof status === 'number') return status
+  // The errors of @google/genai before 1.9 say it in words only.
+  const said = typeof message === 'string' ? /^got status: (\d{3})\b/.exec(message) : undefined
+  return said ? Number(said[1]) : undefined
 }
 
 export function errorName(seen: Seen, status: number | undefined, error: unknown): string | undefined {
@@ -35,6 +38,18 @@ export function errorName(seen: Seen, status: number | undefined, error: unknown
   if (isAnswered) return 'interrupted'
   if (status !== undefined) return `http_${status}`
   return /timed? ?out/i.test(String((error as Error | undefined)?.message)) ? 'timeout' : 'connection'
+}
+
+/** Of the answer behind an error: as openai says it, as anthropic does, or from the headers that older versions leave. */
+export function requestIdOf(error: unknown): string | undefined {
+  const { requestID, request_id, headers } = (error ?? {}) as Record<string, unknown>
+  const id = requestID ?? request_id ?? header(headers, 'x-request-id') ?? header(headers, 'request-id')
+  return typeof id === 'string' ? id : undefined
+}
+
+function header(headers: unknown, name: string): unknown {
+  if (typeof headers !== 'object' || headers === null) return undefined
+  return headers instanceof Headers ? headers.get(name) : (headers as Record<string, unknown>)[name]
 }
 
 /** The provider's own code of an error (`context_length_exceeded`), where it is a code. */
@@ -82,6 +97,9 @@ export function flagsOf(seen: Seen, isUsageOptional: boolean): readonly string[]
   return isMissing ? ['missing:usage'] : undefined
 }
 
+/** A batch whose results go to a storage of the application's own. */
+const UNSEEN_RESULTS = 'unseen:results'
+
 /** One sentence for each kind of fault in what a provider said it used. */
 export function doubtsOf({ provider, endpoint, flags = [], reading, usageSource }: FinishedCall): readonly string[] {
   const doubts: string[] = []
@@ -94,7 +112,11 @@ export function doubtsOf({ provider, endpoint, flags = [], reading, usageSource 
     doubts.push(
       `${provider} gave an answer without usage: what it used is ${usageSource === 'absent' ? 'not known' : 'estimated'}.`,
     )
-  const wrong = reading.flags?.join(', ')
+  if (flags.includes(UNSEEN_RESULTS))
+    doubts.push(
+      `${provider} wrote the results of a batch to where this process does not see them: what it used is not known.`,
+    )
+  const wrong = reading.flags?.filter((flag) => flag !== UNSEEN_RESULTS).join(', ')
   if (wrong)
     doubts.push(`${provider} reported usage that cannot be right (${wrong}): it is billed at the dearest reading.`)
   return doubts

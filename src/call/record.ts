@@ -6,6 +6,7 @@ import type { Cost, PriceBook, PriceQuery } from '../pricing/price.ts'
 import { type Reading, type RequestFacts, UNKNOWN_MODEL } from '../providers/provider.ts'
 import type { Payer } from '../tenant.ts'
 import { type Bucket, tokenTotals, type Usage, type UsageBounds, type UsageSource } from '../usage.ts'
+import { MAX_TEXT_LENGTH } from '../wire-fields.ts'
 
 /** Everything that is known of a call when it is over. */
 export interface FinishedCall {
@@ -33,6 +34,8 @@ export interface FinishedCall {
   /** Absent for a call that nobody has waited for: one of a batch. */
   readonly durationMs: number | undefined
   readonly timeToFirstTokenMs: number | undefined
+  /** The text around the gap, where it may be kept. */
+  readonly fim?: { readonly prefix: unknown; readonly suffix: unknown } | undefined
 }
 
 /** What the provider itself says that it charges, or what the book says for every model that had a part in the call. */
@@ -107,7 +110,16 @@ export function recordOf(call: FinishedCall, context: EventContext): LLMEvent {
   if (call.error !== undefined) event.error = call.error
   const metadata = metadataOf(call)
   if (metadata !== undefined) event.metadata = metadata
+  if (call.fim) putFim(event, call.fim)
   return Object.freeze(event)
+}
+
+/** What is next to the gap, as much of it as a field of the wire holds. */
+function putFim(event: Building, { prefix, suffix }: NonNullable<FinishedCall['fim']>): void {
+  if (typeof prefix === 'string' && prefix !== '')
+    event.fimPrefix = prefix.slice(-MAX_TEXT_LENGTH).replace(/^[\uDC00-\uDFFF]/, '')
+  if (typeof suffix === 'string' && suffix !== '')
+    event.fimSuffix = suffix.slice(0, MAX_TEXT_LENGTH).replace(/[\uD800-\uDBFF]$/, '')
 }
 
 function byModel(model: string, usage: Usage, others: NonNullable<Reading['others']>): Record<string, Usage> {
@@ -156,7 +168,7 @@ function costSource(cost: Cost | undefined, usageSource: UsageSource): CostSourc
 
 function metadataOf(call: FinishedCall): Readonly<Record<string, TagValue>> | undefined {
   const { facts, status, reading, errorCode, streamEnd } = call
-  const isEmpty = status === undefined && !facts.metadata && !reading.metadata
+  const isEmpty = status === undefined && !facts.metadata && !reading.metadata && reading.finishReason === undefined
   if (isEmpty && !errorCode && !streamEnd && !reading.reported) return undefined
   const metadata: Record<string, TagValue> = { ...facts.metadata, ...reading.metadata }
   if (status !== undefined) metadata['http_status'] = status

@@ -6,12 +6,13 @@ import { createRequire } from 'node:module'
 import { MeterError } from '../errors.ts'
 import { type Command, nearest, readValues, Stop } from './command.ts'
 import { demo } from './demo.ts'
+import { doctor } from './doctor.ts'
 import { helpOf, overview } from './help.ts'
 import { report } from './report.ts'
 import { serve } from './serve.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
-const COMMANDS: readonly Command[] = [report, serve, demo]
+const COMMANDS: readonly Command[] = [report, serve, doctor, demo]
 
 async function main(args: readonly string[], terminal: Terminal): Promise<number> {
   const [first, ...rest] = args

@@ -2,6 +2,7 @@
 
 import { createExperience } from '../call/estimate.ts'
 import { createJobs, type JobStore } from '../call/jobs.ts'
+import { askForMoney } from '../call/money-left.ts'
 import { Call, type CallContext } from '../call.ts'
 import type { Observer } from '../patch/exchange.ts'
 import type { createRouting } from '../providers/index.ts'
@@ -13,6 +14,8 @@ type FromMeter = Omit<CallContext, 'experience' | 'jobs' | 'refusers' | 'unread'
 export interface CallSetup extends FromMeter {
   readonly find: ReturnType<typeof createRouting>
   readonly jobStore: JobStore
+  /** Whose calls pass unmetered. */
+  isMuted(provider: string): boolean
   /** A call has begun. */
   started(): void
 }
@@ -123,11 +126,18 @@ export function createCalls(setup: CallSetup): Calls {
 
   const observer: Observer = {
     capture: payerNow,
+    ask(payer, { wire, host, path }) {
+      const found = setup.find(wire, 'socket', host, path)
+      if (!found || setup.isMuted(found.provider)) return undefined
+      // The book is read while the connection opens.
+      if (!prices.book) keep(prices.load())
+      return askForMoney(context, payer as Payer)
+    },
     knowsHost: (host) => setup.find.providerOf(host) !== undefined,
     begin(payer, request) {
       return problems.guard('internal', 'looking at a request', () => {
         const found = setup.find(request.wire, request.method, request.host, request.path)
-        if (!found) return undefined
+        if (!found || setup.isMuted(found.provider)) return undefined
         // The book is read while the request is on its way.
         if (!prices.book) keep(prices.load())
         const call = new Call(context, payer as Payer, request, found)

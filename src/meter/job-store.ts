@@ -55,8 +55,10 @@ export function createJobStore(path: string, problems: ProblemReporter): JobStor
           .run(key, origin.at, JSON.stringify(origin)),
       ),
     get(key) {
-      const row = attempt((open) => open.prepare('SELECT origin FROM jobs WHERE key = ?').get(key))
-      return row && (JSON.parse(String(row['origin'])) as JobOrigin)
+      return attempt((open) => {
+        const row = open.prepare('SELECT origin FROM jobs WHERE key = ?').get(key)
+        return row && (JSON.parse(String(row['origin'])) as JobOrigin)
+      })
     },
     close() {
       db?.close()

@@ -2,6 +2,7 @@
 
 import type { DeliveryStats } from '../delivery/delivery.ts'
 import type { LLMEvent } from '../event.ts'
+import type { HostCoverage } from './coverage.ts'
 
 /** Counts since the meter was made. */
 export interface MeterStats {
@@ -26,6 +27,8 @@ export interface MeterStats {
   /** Faults of ours that were swallowed, by kind. */
   readonly problems: Readonly<Record<string, number>>
   readonly delivery: DeliveryStats
+  /** Billable requests to known hosts, by host: seen on their way out of this process, and of these metered. Counted from the first `patchAll` or `patch` on. */
+  readonly coverage: Readonly<Record<string, HostCoverage>>
 }
 
 const MODELS_REMEMBERED = 1000
@@ -50,7 +53,7 @@ export function createStats() {
       const key = `${provider} ${model}`
       if (unpriced.size < MODELS_REMEMBERED || unpriced.has(key)) unpriced.set(key, (unpriced.get(key) ?? 0) + 1)
     },
-    snapshot(rest: Pick<MeterStats, 'openCalls' | 'heldUsd' | 'problems' | 'delivery'>): MeterStats {
+    snapshot(rest: Pick<MeterStats, 'openCalls' | 'heldUsd' | 'problems' | 'delivery' | 'coverage'>): MeterStats {
       return { ...counts, unpriced: Object.fromEntries(unpriced), ...rest }
     },
   }

@@ -100,15 +100,11 @@ function dearest(inputTokens: number, outputTokens: number, { bands }: Tariff): 
     const { dearestInput, dearestOutput, perRequest } = card
     if ((inputTokens > 0 && dearestInput === undefined) || (outputTokens > 0 && dearestOutput === undefined))
       return undefined
-    const cost = total(inputTokens, dearestInput ?? 0, outputTokens, dearestOutput ?? 0, perRequest?.pico ?? 0)
+    const cost =
+      BigInt(inputTokens) * BigInt(dearestInput ?? 0) +
+      BigInt(outputTokens) * BigInt(dearestOutput ?? 0) +
+      BigInt(perRequest?.pico ?? 0)
     if (cost > most) most = cost
   }
   return most
-}
-
-/** `inputTokens * input + outputTokens * output + fee`; as doubles where each step of it is exact, a fifth of the time. */
-function total(inputTokens: number, input: number, outputTokens: number, output: number, fee: number): PicoUsd {
-  const sum = inputTokens * input + outputTokens * output + fee
-  if (sum <= Number.MAX_SAFE_INTEGER) return BigInt(sum)
-  return BigInt(inputTokens) * BigInt(input) + BigInt(outputTokens) * BigInt(output) + BigInt(fee)
 }

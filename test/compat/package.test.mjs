@@ -80,7 +80,7 @@ test('everything loads with no dependency and no SDK in reach, so none is loaded
       ]) {
         const added = builtinsAfter(folder, ...args, load).filter((builtin) => !before.includes(builtin))
         assert.deepEqual(
-          added.filter((builtin) => LATER.includes(builtin)),
+          added.filter((builtin) => LATER.includes(builtin) && !isOfHooks(name, builtin)),
           [],
           load,
         )
@@ -90,6 +90,11 @@ test('everything loads with no dependency and no SDK in reach, so none is loaded
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+/** Before `module.registerHooks`, what watches modules load runs on a thread of its own. */
+function isOfHooks(name, builtin) {
+  return name === 'tallygate/register' && builtin === 'worker_threads' && !require('node:module').registerHooks
+}
 
 /** The built-ins that a Node has loaded when it has run `code`, the last argument. */
 function builtinsAfter(cwd, ...args) {

@@ -87,7 +87,21 @@ test('an ingest endpoint of your own', async () => {
   expect(await finished(run('own-endpoint.ts', emulator))).toBe('{ acme: 2, globex: 1 }\n')
 })
 
+test('a provider of your own', async () => {
+  await using emulator = await startEmulator()
+  expect(await finished(run('own-provider.ts', emulator))).toBe(
+    'acme: muse muse-1 verses, 12 in, 5 out, $0.0017\nThe sea is deep.\n',
+  )
+})
+
 test('every example is run here', () => {
-  const ran = ['quickstart.ts', 'streaming.ts', 'limits-express.ts', 'manual-tracking.ts', 'own-endpoint.ts']
+  const ran = [
+    'quickstart.ts',
+    'streaming.ts',
+    'limits-express.ts',
+    'manual-tracking.ts',
+    'own-endpoint.ts',
+    'own-provider.ts',
+  ]
   expect(readdirSync(join(root, 'examples')).toSorted()).toEqual(ran.toSorted())
 })

@@ -142,3 +142,13 @@ test('a hundred streams that were broken off at once are all in the ledger', asy
   expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(100)
   expect(events.every(({ usageSource }) => usageSource === 'estimated')).toBe(true)
 })
+
+test('a response in the background that nobody has asked for is in the ledger when the process exits, estimated', async () => {
+  await using emulator = await startEmulator()
+  const create = "openai.responses.create({ model: 'gpt-4o', input: 'Hello, how are you?', background: true })"
+  const [event, ...others] = await eventsOf(`await meter.forTenant('acme', () => ${create}); process.exit(0)`, emulator)
+  expect(others).toEqual([])
+  expect(event).toMatchObject({ tenantId: 'acme', endpoint: 'responses', usageSource: 'estimated' })
+  // The id that its true event has, in whichever process somebody asks: a UUIDv8.
+  expect(event!.eventId[14]).toBe('8')
+})

@@ -229,3 +229,94 @@ test('Azure is not asked beside `data_sources`, which it answers with 400', asyn
   expect(asked).toMatchObject([{ path: '/openai/deployments/chat/chat/completions', body: { stream: true } }])
   expect(asked[0]?.body).not.toHaveProperty('stream_options')
 })
+
+describe('hosts that speak the wire of OpenAI', () => {
+  test.each([
+    ['api.deepseek.com', 'https://api.deepseek.com', 'deepseek'],
+    ['openrouter.ai', 'https://openrouter.ai/api/v1', 'openrouter'],
+    ['contoso.openai.azure.com', 'https://contoso.openai.azure.com/openai/deployments/chat', 'azure'],
+    ['contoso.services.ai.azure.com', 'https://contoso.services.ai.azure.com/openai/v1', 'azure'],
+    ['api.groq.com', 'https://api.groq.com/openai/v1', 'groq'],
+    ['api.mistral.ai', 'https://api.mistral.ai/v1', 'mistral'],
+    ['api.x.ai', 'https://api.x.ai/v1', 'x-ai'],
+    ['bedrock-runtime.us-west-2.amazonaws.com', 'https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1', 'aws'],
+    ['bedrock-mantle.us-east-1.api.aws', 'https://bedrock-mantle.us-east-1.api.aws/v1', 'aws'],
+    ['api.together.xyz', 'https://api.together.xyz/v1', 'together'],
+    ['api.fireworks.ai', 'https://api.fireworks.ai/inference/v1', 'fireworks'],
+    ['api.cerebras.ai', 'https://api.cerebras.ai/v1', 'cerebras'],
+    ['api.perplexity.ai', 'https://api.perplexity.ai', 'perplexity'],
+    ['api.moonshot.ai', 'https://api.moonshot.ai/v1', 'moonshotai'],
+    ['api.z.ai', 'https://api.z.ai/api/paas/v4', 'zai'],
+    ['api.minimax.io', 'https://api.minimax.io/v1', 'minimax'],
+  ])('%s', async (host, baseURL, provider) => {
+    answering(host, chatAnswer)
+    const { event } = await watch(() => chat(baseURL, 'm'))
+    expect(event).toMatchObject({ provider, host, endpoint: 'chat.completions', inputTokens: 1000, outputTokens: 100 })
+  })
+
+  test.each([
+    ['api.deepseek.com', 'https://api.deepseek.com/anthropic', 'deepseek'],
+    ['api.moonshot.ai', 'https://api.moonshot.ai/anthropic', 'moonshotai'],
+    ['openrouter.ai', 'https://openrouter.ai/api', 'openrouter'],
+    ['contoso.services.ai.azure.com', 'https://contoso.services.ai.azure.com/anthropic', 'azure'],
+  ])('and that of Anthropic: %s', async (host, baseURL, provider) => {
+    const usage = { input_tokens: 1000, output_tokens: 100, ...(provider === 'openrouter' && { cost: 0.0045 }) }
+    answering(host, () =>
+      HttpResponse.json({
+        id: 'msg_1',
+        type: 'message',
+        role: 'assistant',
+        model: 'm',
+        content: [],
+        stop_reason: 'end_turn',
+        usage,
+      }),
+    )
+    const { event } = await watch(() =>
+      new Anthropic({ apiKey: 'key', baseURL }).messages.create({ model: 'm', max_tokens: 9, messages }),
+    )
+    expect(event).toMatchObject({ provider, host, endpoint: 'messages', inputTokens: 1000, outputTokens: 100 })
+    if (provider === 'openrouter') expect(event).toMatchObject({ costUsd: '0.0045', costSource: 'reported' })
+  })
+
+  test('what OpenRouter charges is the cost, and its ready client calls it', async () => {
+    answering('openrouter.ai', () =>
+      HttpResponse.json({
+        id: 'g1',
+        model: 'openai/gpt-4o',
+        provider: 'Azure',
+        choices: [choice],
+        usage: { ...usage, cost: 0.0035 },
+      }),
+    )
+    const sink = memorySink()
+    await using meter = new Meter({ sinks: [sink] })
+    const router = meter.openRouter({ apiKey: 'key' })
+    await meter.forTenant('acme', () => router.chat.completions.create({ model: 'openai/gpt-4o', messages }))
+    await meter.flush()
+    expect(sink.events).toMatchObject([
+      {
+        provider: 'openrouter',
+        upstreamProvider: 'Azure',
+        costUsd: '0.0035',
+        costSource: 'reported',
+        tenantId: 'acme',
+      },
+    ])
+  })
+})
+
+test('a host by its name passes unmetered, and the rest of openai does not', async () => {
+  answering('api.deepseek.com', chatAnswer)
+  answering('api.openai.com', chatAnswer)
+  const sink = memorySink()
+  await using meter = new Meter({ sinks: [sink] })
+  meter.patchAll()
+  meter.unpatch('deepseek')
+  await meter.forTenant('acme', async () => {
+    await chat('https://api.deepseek.com', 'deepseek-v4-pro')
+    await chat(undefined)
+  })
+  await meter.flush()
+  expect(sink.events.map(({ provider }) => provider)).toEqual(['openai'])
+})

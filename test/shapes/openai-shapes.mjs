@@ -4,6 +4,9 @@ import { all, collect, each, listen, quiet, some, textByOwnBuffer, textByReader,
 import { frozen } from './snapshot.mjs'
 import { collection } from './stage.mjs'
 
+/** openai 4 has its helpers, parse() and stream() and runTools(), under `beta`. */
+const helpersOf = (client) => (client.chat.completions.parse ? client : client.beta).chat.completions
+
 const messages = [
   { role: 'system', content: 'You are the keeper of a small lighthouse and answer in whole sentences.' },
   { role: 'user', content: 'How deep is the sea, and how would a traveller find out without any instrument?' },
@@ -162,18 +165,22 @@ shape('parse()', async ({ client, see, reply, load }) => {
   const { z } = await load('zod')
   reply({ text: '{"city":"Oslo"}' })
   const format = zodResponseFormat(z.object({ city: z.string() }), 'place')
-  const parsed = await client.chat.completions.parse({ ...ask, response_format: format })
+  const parsed = await helpersOf(client).parse({ ...ask, response_format: format })
   see(parsed)
   see(parsed._request_id)
 })
 shape('parse().withResponse()', async ({ client, see, reply }) => {
   reply({ text: '{"city":"Oslo"}' })
   const response_format = { type: 'json_schema', json_schema: { name: 'place', schema: place, strict: true } }
-  see(await client.chat.completions.parse(frozen({ ...ask, response_format })).withResponse())
+  see(
+    await helpersOf(client)
+      .parse(frozen({ ...ask, response_format }))
+      .withResponse(),
+  )
 })
 shape('runTools()', { events: 2 }, async ({ client, see, reply }) => {
   reply({ toolCalls: [{ name: 'weather', args: { city: 'Oslo' } }] }, { text: 'It rains.' })
-  const runner = client.chat.completions.runTools({ ...ask, tools: [weather(see)] })
+  const runner = helpersOf(client).runTools({ ...ask, tools: [weather(see)] })
   listen(runner, ['message', 'functionToolCall', 'functionToolCallResult', 'finalContent'], see)
   see(await runner.finalContent())
   see(await runner.totalUsage())
@@ -181,7 +188,7 @@ shape('runTools()', { events: 2 }, async ({ client, see, reply }) => {
 })
 shape('runTools({ stream: true })', { events: 2 }, async ({ client, see, reply }) => {
   reply({ toolCalls: [{ name: 'weather', args: { city: 'Oslo' } }] }, { text: 'It rains.' })
-  const runner = client.chat.completions.runTools({ ...ask, tools: [weather(see)], stream: true })
+  const runner = helpersOf(client).runTools({ ...ask, tools: [weather(see)], stream: true })
   listen(runner, ['chunk', 'message', 'functionToolCall', 'finalContent'], see)
   see(await runner.finalContent())
   see(await runner.totalUsage())
@@ -365,7 +372,7 @@ shape('.asResponse() on a stream, cancelled', { source: 'estimated' }, async ({ 
 
 shape('chat.completions.stream()', async ({ client, see, reply }) => {
   reply({ text })
-  const stream = client.chat.completions.stream(ask)
+  const stream = helpersOf(client).stream(ask)
   listen(
     stream,
     ['connect', 'chunk', 'content', 'message', 'content.delta', 'content.done', 'finalContent', 'end'],
@@ -376,17 +383,17 @@ shape('chat.completions.stream()', async ({ client, see, reply }) => {
   see(await stream.totalUsage())
 })
 shape('chat.completions.stream(), usage asked for', async ({ client, see }) => {
-  const stream = client.chat.completions.stream(frozen({ ...ask, stream_options: { include_usage: true } }))
+  const stream = helpersOf(client).stream(frozen({ ...ask, stream_options: { include_usage: true } }))
   see(await stream.finalChatCompletion())
   see(await stream.totalUsage())
 })
 shape('chat.completions.stream(), for await', async ({ client, see }) => {
-  const stream = client.chat.completions.stream(ask)
+  const stream = helpersOf(client).stream(ask)
   await each(stream, see)
   see(await stream.done())
 })
 shape('chat.completions.stream(), toReadableStream() and back', async ({ client, see }) => {
-  const stream = client.chat.completions.stream(ask)
+  const stream = helpersOf(client).stream(ask)
   const back = stream.constructor.fromReadableStream(stream.toReadableStream())
   see(await back.finalChatCompletion())
 })
@@ -396,7 +403,7 @@ shape('chat.completions.stream(), a format with its own toJSON', async ({ client
   const response_format = Object.defineProperty({ ...json }, '$brand', { value: 'auto-parseable-response-format' })
   Object.defineProperty(response_format, '$parseRaw', { value: (raw) => ({ parsed: JSON.parse(raw) }) })
   Object.defineProperty(response_format, 'toJSON', { value: () => ({ ...json }) })
-  const stream = client.chat.completions.stream({ ...ask, response_format })
+  const stream = helpersOf(client).stream({ ...ask, response_format })
   listen(stream, ['content.delta', 'content.done'], see)
   see(await stream.finalChatCompletion())
 })
@@ -405,7 +412,7 @@ shape(
   { source: 'estimated', error: 'aborted' },
   async ({ client, see, reply, fails }) => {
     reply({ text, stallAfterEvents: 5 })
-    const stream = client.chat.completions.stream(ask)
+    const stream = helpersOf(client).stream(ask)
     stream.on('content', () => stream.abort())
     listen(stream, ['abort', 'error', 'end'], see)
     await fails(() => stream.done())
@@ -415,7 +422,7 @@ shape(
 shape('chat.completions.stream(), tools', async ({ client, see, reply }) => {
   reply({ text: 'Wait.', toolCalls: [{ name: 'weather', args: { city: 'Oslo' } }] })
   const tools = [{ type: 'function', function: { name: 'weather', parameters: place, strict: true } }]
-  const stream = client.chat.completions.stream(frozen({ ...ask, tools }))
+  const stream = helpersOf(client).stream(frozen({ ...ask, tools }))
   listen(stream, ['tool_calls.function.arguments.delta', 'tool_calls.function.arguments.done'], see)
   see(await stream.finalChatCompletion())
 })
@@ -562,7 +569,7 @@ shape(
   { source: 'absent', error: 'http_400', attempts: [400] },
   async ({ client, see, reply, fails }) => {
     reply({ status: 400, errorMessage: 'No.' })
-    const stream = client.chat.completions.stream(ask)
+    const stream = helpersOf(client).stream(ask)
     listen(stream, ['error', 'end'], see)
     await fails(() => stream.finalChatCompletion())
   },
@@ -701,7 +708,7 @@ shape(
   { events: 2, refuses: 400, source: 'estimated', attempts: [400, 200] },
   async ({ client, see }) => {
     await each(await client.chat.completions.create(askStream), see)
-    see(await client.chat.completions.stream(ask).finalChatCompletion())
+    see(await helpersOf(client).stream(ask).finalChatCompletion())
   },
 )
 shape(

@@ -5,7 +5,7 @@ import { play } from './stage.mjs'
 import { difference, refused } from './verdict.mjs'
 
 /** @returns {[title: string, check: () => Promise<string | undefined>][]} */
-export function patching({ kind, name, sdk, builds, scene, present, plain, metered, verdictOf, refusal }) {
+export function patching({ kind, name, sdk, builds, scene, present, plain, metered, verdictOf, refusal, isOlder }) {
   const shapes = present.filter(({ name }) => kind.common.includes(name))
   const nothing = () => {}
   const wrapped = (client, meter) => meter.wrap(client)
@@ -68,7 +68,7 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
     ['a stream made for one tenant and read for another', keepsTenant],
     ['a limit reached between two exchanges of a loop', stopsLoops],
   ]
-  if (name !== 'google') {
+  if (kind.Client(sdk).prototype.withOptions) {
     const clone = (client) => client.withOptions({ maxRetries: client.maxRetries })
     ways.push(
       ['common shapes, on a withOptions() clone', every(() => metered({ dress: clone }))],
@@ -223,7 +223,7 @@ export function patching({ kind, name, sdk, builds, scene, present, plain, meter
   /** Tool runners and automatic function calling: the first exchange spends the money that the second would need. */
   async function stopsLoops() {
     const loops = shapes.filter(({ name, expected }) => expected.events === 2 && /tool|function calling/i.test(name))
-    if (loops.length < 2) return 'there are no loops among the common shapes'
+    if (loops.length < 2) return isOlder ? undefined : 'there are no loops among the common shapes'
     for (const shape of loops) {
       const stage = metered({ usd: '0.000000001' })
       stage.state.shape = shape

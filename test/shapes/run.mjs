@@ -30,7 +30,8 @@ const scene = { startEmulator, sdk, load, makeClient: kind.makeClient }
 const { shapes } = kind
 /** Why a shape cannot be played with this version; `undefined` where it can. */
 const limitOf = ({ name: shape }) =>
-  limitations.find((it) => it.sdk === name && it.shapes.includes(shape) && new RegExp(it.versions).test(version))?.reason
+  limitations.find((it) => it.sdk === name && it.shapes.includes(shape) && new RegExp(it.versions).test(version))
+    ?.reason
 
 /** Takes everything and keeps nothing: what counts here is `onEvent`. */
 const sink = { name: 'none', send: async () => ({ outcome: 'delivered' }) }
@@ -132,8 +133,9 @@ const present = [...plain.keys()]
 
 /** Why this version cannot do it, patched or not: it lacks a method or a module, or never comes to an end. */
 function missing({ thrown, error }) {
-  if (error) return `Not in this version: the SDK itself is ${error.message}.`
-  const isMissing = thrown?.name === 'TypeError' || thrown?.code === 'MODULE_NOT_FOUND' || /^ERR_(MODULE|PACKAGE)/.test(thrown?.code)
+  if (error) return shapesOf === 'older' ? 'Not in this version.' : undefined
+  const isMissing =
+    thrown?.name === 'TypeError' || thrown?.code === 'MODULE_NOT_FOUND' || /^ERR_(MODULE|PACKAGE)/.test(thrown?.code)
   return isMissing && shapesOf === 'older' ? 'Not in this version.' : undefined
 }
 
@@ -151,7 +153,19 @@ for (const shape of shapes) {
   add(shape.name, wrong ? 'failed' : 'ok', wrong)
 }
 
-const context = { kind, name, sdk, builds, scene, present, plain, metered, verdictOf, refusal }
+const context = {
+  kind,
+  name,
+  sdk,
+  builds,
+  scene,
+  present,
+  plain,
+  metered,
+  verdictOf,
+  refusal,
+  isOlder: shapesOf === 'older',
+}
 for (const [title, check] of patching(context)) {
   if (only && !title.includes(only)) continue
   const wrong = await guarded(check)

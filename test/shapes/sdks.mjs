@@ -22,8 +22,8 @@ export const SDKS = {
       new sdk.OpenAI({ apiKey: 'any', baseURL: emulator.openai.baseURL, ...options }),
     openStreams: async (client) => [
       await client.chat.completions.create({ model: 'gpt-4o', messages: hi, stream: true }),
-      client.chat.completions.stream({ model: 'gpt-4o', messages: hi }),
-      client.responses.stream({ model: 'gpt-5', input: 'Hi' }),
+      ...helpersOf(client, (helpers) => helpers.stream({ model: 'gpt-4o', messages: hi })),
+      ...(client.responses?.stream ? [client.responses.stream({ model: 'gpt-5', input: 'Hi' })] : []),
     ],
     stream: async (client) => {
       const stream = await client.chat.completions.create({
@@ -35,7 +35,7 @@ export const SDKS = {
       return stream
     },
     wrap: 'makeRequest',
-    waist: (client) => Object.getPrototypeOf(client),
+    waist: (client) => ownerOf(client, 'makeRequest'),
   },
   anthropic: {
     package: '@anthropic-ai/sdk',
@@ -47,7 +47,7 @@ export const SDKS = {
     openStreams: async (client) => [
       await client.messages.create({ ...say, stream: true }),
       client.messages.stream(say),
-      client.beta.messages.stream(say),
+      ...(client.beta?.messages ? [client.beta.messages.stream(say)] : []),
     ],
     stream: async (client) => {
       const stream = await client.messages.create({ ...say, stream: true })
@@ -55,7 +55,7 @@ export const SDKS = {
       return stream
     },
     wrap: 'makeRequest',
-    waist: (client) => Object.getPrototypeOf(Object.getPrototypeOf(client)),
+    waist: (client) => ownerOf(client, 'makeRequest'),
   },
   google: {
     package: '@google/genai',
@@ -83,6 +83,18 @@ export const SDKS = {
     wrap: 'requestStream',
     waist: (client) => Object.getPrototypeOf(client.models.apiClient),
   },
+}
+
+/** What the helpers of chat give, where this version has them: openai 4 under `beta`, the first of it nowhere. */
+function helpersOf(client, use) {
+  const helpers = [client, client.beta].map((root) => root?.chat?.completions).find((it) => it?.stream)
+  return helpers ? [use(helpers)] : []
+}
+
+function ownerOf(client, name) {
+  for (let at = Object.getPrototypeOf(client); at; at = Object.getPrototypeOf(at))
+    if (Object.hasOwn(at, name)) return at
+  throw new Error(`No ${name}`)
 }
 
 /** What loads a module of the application in `folder` in one of the two module systems. */

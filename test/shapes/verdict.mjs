@@ -154,7 +154,8 @@ export function refused({ wire, errors, events }, { APIError, LimitExceededError
   for (const error of errors) {
     if (!(error instanceof LimitExceededError))
       return `refused by ${error?.constructor?.name}: ${String(error?.message)}`
-    if (!(error instanceof APIError)) return 'the refusal is no APIError of this SDK copy'
+    // @google/genai exports none before 1.9.
+    if (APIError && !(error instanceof APIError)) return 'the refusal is no APIError of this SDK copy'
     if (error.status !== 402) return `the refusal has status ${error.status}`
     if (error.name !== 'LimitExceededError') return `the refusal is named ${error.name}`
     if (error.code !== 'LIMIT_EXCEEDED' || error.tenantId !== 'acme')

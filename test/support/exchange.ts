@@ -18,6 +18,7 @@ export function notedExchange(hides?: (data: unknown) => unknown): NotedExchange
     hasEnded = true
   }
   return {
+    provider: 'openai',
     notes,
     reads,
     isBeingRead: false,
@@ -41,6 +42,7 @@ export function notedExchange(hides?: (data: unknown) => unknown): NotedExchange
     answer: (json) => end('answer', JSON.stringify(json)),
     answerText: (text) => end('answerText', text),
     malformed: () => void notes.push('malformed'),
+    withdraw: () => void notes.push('withdrawn'),
     end: (how, error) => end(how, error === undefined ? undefined : (error as Error).name),
   }
 }

@@ -35,7 +35,7 @@ declare global {
 `
 
 const EXPORTS: Readonly<Record<string, readonly string[]>> = {
-  tallygate: ['Meter', 'LimitExceededError', 'MissingTenantError', 'MeterError'],
+  tallygate: ['Meter', 'LimitExceededError', 'MissingTenantError', 'MeterError', 'defineProvider'],
   'tallygate/sinks': ['httpSink', 'memorySink', 'sqliteLedger'],
   'tallygate/emulator': ['startEmulator'],
   'tallygate/server': ['serve', 'createIngest'],

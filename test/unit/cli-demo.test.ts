@@ -33,6 +33,7 @@ function line(responseId: string, usd?: string, fields: Partial<BillLine> = {}):
     usage: {},
     inputTokens: 10,
     outputTokens: 26,
+    quantities: {},
     items: [],
     ...(usd !== undefined && { usd }),
     ...fields,

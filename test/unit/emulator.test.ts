@@ -674,7 +674,7 @@ describe('the record', () => {
   test('names the provider of each host', async () => {
     const emulator = await started()
     expect(Object.values(emulator.hosts)).toEqual(['openai', 'anthropic', 'google'])
-    for (const [host, provider] of Object.entries(emulator.hosts)) {
+    for (const [host, provider] of Object.entries(emulator.hosts) as [string, 'openai' | 'anthropic' | 'google'][]) {
       expect(emulator[provider].baseURL).toContain(host)
     }
   })

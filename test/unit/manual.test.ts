@@ -64,6 +64,8 @@ const FULL: LLMEvent = {
   cacheCreationTokens: 0,
   reasoningTokens: 10,
   audioInputTokens: 0,
+  audioOutputTokens: 0,
+  usageByModel: { 'gpt-4o': { 'input.text': 600 } },
   cacheMissTokens: 600,
   inputTextTokens: 1000,
   cachedInputTextTokens: 400,
@@ -90,6 +92,8 @@ const FULL: LLMEvent = {
   ],
   error: 'interrupted',
   metadata: { http_status: 200, temperature: 0.2 },
+  fimPrefix: 'function fib(n) {',
+  fimSuffix: '}',
   calls: 2,
 }
 
@@ -110,6 +114,7 @@ describe('every field of an event', () => {
     number: [-0.1, Number.NaN, Number.POSITIVE_INFINITY, 1e11, '5'],
     boolean: ['true', 1],
     object: [[], 'x', 7, { deep: { deeper: 1 } }],
+    models: [[], 'x', 7, { deep: 1 }],
     list: [{}, 'x', [null], [7], Array.from({ length: 300 }, () => 'x')],
     word: ['maybe', 7],
   }
@@ -126,6 +131,7 @@ describe('every field of an event', () => {
     tags: 'object',
     metadata: 'object',
     inputTokensDetails: 'object',
+    usageByModel: 'models',
     usageBounds: 'object',
     usageFlags: 'list',
     attempts: 'list',

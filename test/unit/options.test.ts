@@ -4,7 +4,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { optionsTable } from '../../scripts/options-table.mjs'
 import { MeterError } from '../../src/errors.ts'
+import { knownNames, listed } from '../../src/options/patch-names.ts'
 import { type MeterOptions, OPTION_RULES, resolveOptions } from '../../src/options.ts'
+import { defineProvider } from '../../src/providers/own.ts'
 import { memorySink } from '../../src/sinks/memory.ts'
 
 const names = Object.keys(OPTION_RULES) as (keyof MeterOptions)[]
@@ -20,6 +22,8 @@ function fault(options: unknown, env: NodeJS.ProcessEnv = {}): string {
   return 'nothing was wrong'
 }
 
+const NAMES = listed(knownNames())
+
 describe('defaults', () => {
   test('stand where nothing is said', () => {
     expect(resolveOptions({}, {})).toEqual({
@@ -29,6 +33,7 @@ describe('defaults', () => {
       maxBatchSize: 50,
       maxQueueSize: 1000,
       limitCheckCacheTtlMs: 5000,
+      captureFim: false,
       onMissingTenant: 'warn',
       sampleRate: 1,
       debug: false,
@@ -57,6 +62,7 @@ describe('the environment', () => {
     ['maxBatchSize', 'TALLYGATE_MAX_BATCH_SIZE', '1e2', 100],
     ['maxQueueSize', 'TALLYGATE_MAX_QUEUE_SIZE', '10', 10],
     ['limitCheckCacheTtlMs', 'TALLYGATE_LIMIT_CHECK_CACHE_TTL_MS', '0', 0],
+    ['captureFim', 'TALLYGATE_CAPTURE_FIM', 'yes', true],
     ['patches', 'TALLYGATE_PATCHES', ' openai, google ,', ['openai', 'google']],
     [
       'hosts',
@@ -104,7 +110,7 @@ describe('the environment', () => {
   })
 
   test.each([
-    ['TALLYGATE_PATCHES', 'openai,cohere', '[1]', "one of 'openai', 'anthropic', 'google', got \"cohere\""],
+    ['TALLYGATE_PATCHES', 'openai,nobody', '[1]', `one of ${NAMES}, got "nobody"`],
     ['TALLYGATE_HOSTS', 'a.example.com=openai,b.example.com', '["b.example.com"]', 'the name of a provider, got ""'],
   ])('what is wrong in the list %s=%s is said of its element', (variable, text, at, said) => {
     expect(fault({}, { [variable]: text })).toBe(`Expected \`${variable}${at}\` to be ${said}.`)
@@ -133,7 +139,9 @@ describe('a bad value', () => {
     ['maxBatchSize', '50', `${whole(1)}, got "50"`],
     ['maxBatchSize', 50n, `${whole(1)}, got \`50n\``],
     ['limitCheckCacheTtlMs', -1, `${whole(0)}, got \`-1\``],
-    ['patches', 'openai', "a list of 'openai', 'anthropic', 'google', got \"openai\""],
+    ['patches', 'openai', 'a list of SDKs and providers, got "openai"'],
+    ['providers', {}, 'a list of providers, got an object'],
+    ['captureFim', 'yes', 'true or false, got "yes"'],
     ['hosts', ['openai'], 'an object from host to provider, got an array'],
     ...(
       [
@@ -171,8 +179,9 @@ describe('a bad value', () => {
     ['sinks', [{}], '[0]', 'a sink, an object with a function `send`, got an object'],
     ['sinks', [memorySink(), 'sqlite'], '[1]', 'a sink, an object with a function `send`, got "sqlite"'],
     ['sinks', new Array(2), '[0]', 'a sink, an object with a function `send`, got `undefined`'],
-    ['patches', ['x'], '[0]', "one of 'openai', 'anthropic', 'google', got \"x\""],
-    ['patches', ['google', 7], '[1]', "one of 'openai', 'anthropic', 'google', got `7`"],
+    ['patches', ['x'], '[0]', `one of ${NAMES}, got "x"`],
+    ['patches', ['google', 'deepseek', 'langchain', 7], '[3]', `one of ${NAMES}, got \`7\``],
+    ['providers', [{ name: 'house' }], '[0]', 'a provider that `defineProvider` has made, got an object'],
     [
       'hosts',
       { 'a.example.com': 'openai', 'llm.example.com': '' },
@@ -229,4 +238,10 @@ test('docs/options.md holds the table that src/options.ts makes: node scripts/op
   const page = readFileSync(join(import.meta.dirname, '../../docs/options.md'), 'utf8')
   expect(page).toContain(optionsTable())
   expect([...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)).toEqual(names)
+})
+
+test("`patches` may name a provider of the application's own", () => {
+  const house = defineProvider({ name: 'house', hosts: 'llm.house.example', wire: 'openai' })
+  expect(fault({ patches: ['house'] })).toContain('to be one of')
+  expect(resolveOptions({ patches: ['house'], providers: [house] }, {}).patches).toEqual(['house'])
 })

@@ -54,10 +54,12 @@ describe('what is installed', () => {
     ['openai', 'openai', '6.49.0'],
     ['anthropic', '@anthropic-ai/sdk', '1.12.0'],
     ['google', '@google/genai', '2.32.0'],
+    ['groq', 'groq-sdk', '1.6.0'],
   ] as const)('%s is found in both builds, with its version', (sdk, packageName, version) => {
     const { loaded, unloaded } = locate(sdk)
-    expect(loaded.map(({ format }) => format)).toEqual(['cjs', 'esm'])
-    for (const copy of loaded) {
+    const own = loaded.slice(0, 2)
+    expect(own.map(({ format }) => format)).toEqual(['cjs', 'esm'])
+    for (const copy of own) {
       expect(copy.version).toBe(version)
       expect(copy.path).toContain(join('node_modules', packageName))
     }
@@ -66,7 +68,17 @@ describe('what is installed', () => {
 
   test('is patched once for a working directory and a main script that resolve the same', () => {
     process.argv[1] = require.resolve('vitest')
-    expect(locate('openai').loaded).toHaveLength(2)
+    const paths = locate('openai').loaded.map(({ path }) => path)
+    expect(new Set(paths).size).toBe(paths.length)
+  })
+
+  test('the copies that other packages bring are found beside it', () => {
+    const nested = join('node_modules/@langchain/openai/node_modules/openai', 'index')
+    const copies = locate('openai').loaded.filter(({ path }) => path.includes(nested))
+    expect(copies.map(({ format, version }) => [format, version])).toEqual([
+      ['cjs', '7.57.0'],
+      ['esm', '7.57.0'],
+    ])
   })
 
   test('is reported, and patching twice changes nothing', () => {
@@ -78,6 +90,7 @@ describe('what is installed', () => {
       ['openai', 'patched'],
       ['anthropic', 'patched'],
       ['google', 'patched'],
+      ['groq', 'patched'],
     ])
     expect(patchAll()).toEqual(report)
     expect(Object.getOwnPropertyDescriptor(OpenAI.prototype, 'makeRequest')).toEqual(patched)

@@ -28,7 +28,7 @@ const models = fc.constantFrom(...MODELS)
 const usagesOf = (quantity: fc.Arbitrary<number>) =>
   fc.dictionary(fc.constantFrom(...BUCKETS), quantity, { noNullPrototype: true }) as fc.Arbitrary<Usage>
 /** Within the first band, were every bucket full. */
-const shortUsages = usagesOf(fc.nat(100_000 / BUCKETS.length))
+const shortUsages = usagesOf(fc.nat(Math.floor(100_000 / BUCKETS.length)))
 const usages = usagesOf(fc.oneof(fc.nat(1000), fc.nat(1_000_000), fc.maxSafeNat()))
 
 /** Only the buckets that the model has a price for, so that most cases are priced. */

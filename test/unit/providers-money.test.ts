@@ -109,6 +109,7 @@ describe('OpenAI, chat', () => {
           cacheCreationTokens: n.write,
           reasoningTokens: n.reasoning,
           audioInputTokens: n.audio,
+          audioOutputTokens: n.spoken,
         })
         // How cached and audio overlap is not said: the dearest way they can.
         const dearest = Math.max(

@@ -17,6 +17,7 @@ const rest: Parameters<ReturnType<typeof createStats>['snapshot']>[0] = {
   heldUsd: '0.5',
   problems: { delivery: 1 },
   delivery: { queued: 0, delivered: 0, dropped: 0, rejected: 0, retries: 0, sinks: {} },
+  coverage: {},
 }
 
 describe('what a meter counts of itself', () => {

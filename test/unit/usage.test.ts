@@ -10,6 +10,7 @@ const NOTHING = {
   cacheCreationTokens: 0,
   reasoningTokens: 0,
   audioInputTokens: 0,
+  audioOutputTokens: 0,
 }
 
 describe('tokenTotals', () => {
@@ -40,7 +41,7 @@ describe('tokenTotals', () => {
     [
       'audio, cached or not',
       { 'input.audio': 5, 'input.audio.cache_read': 2, 'output.audio': 3 },
-      { inputTokens: 7, outputTokens: 3, totalTokens: 10, cachedTokens: 2, audioInputTokens: 7 },
+      { inputTokens: 7, outputTokens: 3, totalTokens: 10, cachedTokens: 2, audioInputTokens: 7, audioOutputTokens: 3 },
     ],
     ['the prompts of tools', { 'input.text.tool_use': 500 }, { inputTokens: 500, totalTokens: 500 }],
     [
@@ -64,7 +65,7 @@ describe('tokenTotals', () => {
   it('puts every token on exactly one side', () => {
     fc.assert(
       fc.property(usages, (usage) => {
-        const tokens = Object.entries(usage).filter(([bucket]) => !bucket.startsWith('fee.'))
+        const tokens = Object.entries(usage).filter(([bucket]) => !/^(?:fee|unit)\./.test(bucket))
         const { inputTokens, outputTokens, totalTokens } = tokenTotals(usage)
         expect(totalTokens).toBe(tokens.reduce((sum, [, quantity]) => sum + quantity, 0))
         expect(inputTokens + outputTokens).toBe(totalTokens)

@@ -60,6 +60,8 @@ export const MIGRATIONS: readonly string[] = [
     attempts TEXT,
     error TEXT,
     metadata TEXT,
+    fim_prefix TEXT,
+    fim_suffix TEXT,
     calls INTEGER
   ) STRICT;
   -- Holds the cost too: what a tenant has spent is read from the index alone.

@@ -1,0 +1,93 @@
+// The file of jobs: what one process notes another finds, and a file that cannot be used stops nothing.
+
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { JobOrigin } from '../../src/call/jobs.ts'
+import { createJobStore } from '../../src/meter/job-store.ts'
+import { createProblems, type Problem } from '../../src/problems.ts'
+
+const origin = (tenantId: string, at = Date.now()): JobOrigin => ({
+  payer: { tenantId, attribution: { feature: 'film', tags: { beta: true } } },
+  provider: 'openai',
+  host: 'api.openai.com',
+  endpoint: 'videos',
+  facts: { model: 'sora-2', stream: false, metadata: { seconds: '8' } },
+  at,
+})
+
+function opened(path: string) {
+  const problems: Problem[] = []
+  const store = createJobStore(
+    path,
+    createProblems({ raiseOnError: false, onProblem: (problem) => problems.push(problem) }),
+  )
+  onTestFinished(() => store.close())
+  return { store, problems }
+}
+
+const folder = () => mkdtempSync(join(tmpdir(), 'job-store-'))
+
+test('what was noted is found, also by another process, and the first note stands', () => {
+  const path = join(folder(), 'deep', 'er', 'jobs.db')
+  const first = opened(path).store
+  const acme = origin('acme')
+  first.put('openai v1', acme)
+  first.put('openai v1', origin('late'))
+  const { store, problems } = opened(path)
+  expect(store.get('openai v1')).toEqual(acme)
+  expect(store.get('openai v2')).toBeUndefined()
+  expect(problems).toEqual([])
+})
+
+test('a closed store opens again with the next job', () => {
+  const { store } = opened(join(folder(), 'jobs.db'))
+  store.put('openai v1', origin('acme'))
+  store.close()
+  store.close()
+  expect(store.get('openai v1')?.payer.tenantId).toBe('acme')
+})
+
+test('what no provider keeps any more is forgotten', () => {
+  const path = join(folder(), 'jobs.db')
+  const { store } = opened(path)
+  store.put('old', origin('acme', Date.now() - 32 * 24 * 60 * 60 * 1000))
+  store.put('new', origin('acme', Date.now() - 30 * 24 * 60 * 60 * 1000))
+  store.close()
+  const again = opened(path).store
+  expect(again.get('old')).toBeUndefined()
+  expect(again.get('new')).toBeDefined()
+})
+
+test('a file that is no database is reported once, and nothing is thrown', () => {
+  const path = join(folder(), 'jobs.db')
+  writeFileSync(path, 'this is not a database, however long it may be'.repeat(50))
+  const { store, problems } = opened(path)
+  for (let i = 0; i < 3; i++) {
+    store.put('openai v1', origin('acme'))
+    expect(store.get('openai v1')).toBeUndefined()
+  }
+  expect(problems).toHaveLength(1)
+  expect(problems[0]).toMatchObject({ kind: 'internal', message: expect.stringContaining(path) })
+})
+
+test('a row that is no origin is none', () => {
+  const path = join(folder(), 'jobs.db')
+  const { store, problems } = opened(path)
+  store.put('openai v1', origin('acme'))
+  store.close()
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  const db = new DatabaseSync(path)
+  db.exec(`UPDATE jobs SET origin = '{"torn'`)
+  db.close()
+  expect(store.get('openai v1')).toBeUndefined()
+  expect(problems).toHaveLength(1)
+})
+
+test('nothing is opened before the first job', () => {
+  const mkdir = vi.spyOn(process, 'getBuiltinModule')
+  onTestFinished(() => mkdir.mockRestore())
+  opened(join(folder(), 'jobs.db'))
+  expect(mkdir.mock.calls.filter(([name]) => name === 'node:sqlite')).toEqual([])
+})
