@@ -1,9 +1,13 @@
 // Finds what nothing uses. What the package exports and runs is used by definition.
 
+import { readFileSync } from 'node:fs'
 import type { KnipConfig } from 'knip'
 import { entries } from './scripts/entries.mjs'
 
 const { library, commands } = entries()
+const { dependencies } = JSON.parse(readFileSync(new URL('test/apps/net/package.json', import.meta.url), 'utf8')) as {
+  dependencies: Record<string, string>
+}
 
 export default {
   ignoreWorkspaces: ['tools/node', 'test/apps/*'],
@@ -34,6 +38,11 @@ export default {
   },
   // A type that an exported function speaks of is exported with it, and so is a step that a reader may want to name.
   ignoreExportsUsedInFile: true,
-  // Started by scripts/check-package.mjs, by their files.
-  ignoreDependencies: ['@arethetypeswrong/cli', 'publint'],
+  // Started by scripts/check-package.mjs, by their files; and what an application of the tests brings.
+  ignoreDependencies: [
+    '@arethetypeswrong/cli',
+    'publint',
+    ...Object.keys(dependencies).filter((name) => name !== 'zod'),
+  ],
+  ignoreBinaries: ['openssl'],
 } satisfies KnipConfig

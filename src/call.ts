@@ -1,28 +1,25 @@
 // One metered exchange, from the request in the waist to the event on its way out, in the order in which it happens.
 
+import { type AdmissionContext, type Applicant, admit } from './call/admission.ts'
 import { formOf, parsed, parsedList, requestFields } from './call/body.ts'
-import { type Experience, estimateCost } from './call/estimate.ts'
 import { type Recording, recordInTurn } from './call/in-turn.ts'
-import type { Estimate, Jobs } from './call/jobs.ts'
-import { type Evidence, fillUsage, fillUsageAtOnce } from './call/missing-usage.ts'
+import type { Jobs } from './call/jobs.ts'
+import type { Evidence } from './call/missing-usage.ts'
 import {
   attemptOf,
-  doubtsOf,
   errorCode,
   errorName,
   flagsOf,
   isMissing,
-  isRefusal,
   requestIdOf,
   STREAM_ENDS,
   sourceOf,
   statusOf,
 } from './call/outcome.ts'
-import { costOf, type FinishedCall, recordOf } from './call/record.ts'
-import { MissingTenantError } from './errors.ts'
-import type { Attempt, LLMEvent } from './event.ts'
-import type { Account } from './limits/limit-store.ts'
-import type { Hold, Limiter } from './limits/limiter.ts'
+import type { FinishedCall } from './call/record.ts'
+import { estimateOf, reportStrange, type SettlingContext, settle, settleLater } from './call/settle.ts'
+import type { Attempt } from './event.ts'
+import type { Hold } from './limits/limiter.ts'
 import {
   type AnswerForm,
   type AttemptResult,
@@ -33,8 +30,6 @@ import {
 } from './patch/exchange.ts'
 import { readText } from './patch/lines.ts'
 import { expectNoMore, expectRequest } from './patch/traffic.ts'
-import type { PriceBook } from './pricing/price.ts'
-import type { Problem, ProblemReporter } from './problems.ts'
 import { isObject } from './providers/counts.ts'
 import type { Found } from './providers/index.ts'
 import {
@@ -50,32 +45,22 @@ import { topLevelFields } from './providers/top-level.ts'
 import type { Payer } from './tenant.ts'
 
 /** What a call needs of the rest of the meter. */
-export interface CallContext extends Recording {
-  readonly limiter: Limiter
+export interface CallContext extends AdmissionContext, SettlingContext, Recording {
+  // Said again: what several parts need, with all that each needs of it.
+  readonly prices: Recording['prices']
   readonly jobs: Jobs
-  readonly problems: ProblemReporter
-  readonly experience: Experience
-  readonly onMissingTenant: 'record' | 'warn' | 'throw'
   /** Whether the text around the gap of a fill-in-the-middle call may be kept. */
   readonly captureFim: boolean
-  readonly appName: string | undefined
-  readonly environment: string | undefined
   /** Hosts that refused what we add to a request. */
   readonly refusers: Set<string>
   readonly now: () => number
-  /** The call was refused; nothing was sent. */
-  refused(): void
-  /** The call used something that has no price. */
-  unpriced(provider: string, model: string): void
   /** The answer waits to be read; `read` reads it for us. */
   unread(call: Call, read: () => Promise<void>): void
   ended(call: Call): void
-  /** Takes the event of a finished call; what follows is no longer on the caller's path. */
-  record(event: LLMEvent): void
 }
 
 /** One call. The waist tells it what happens; the route reads it; it ends once, in one event. */
-export class Call implements Exchange {
+export class Call implements Exchange, Applicant {
   hasEnded = false
   isHiding = false
   isBeingRead = false
@@ -88,7 +73,7 @@ export class Call implements Exchange {
   readonly #found: Found
   #facts: RequestFacts
   #body: unknown
-  readonly #at: number
+  readonly at: number
   readonly #startedAt = performance.now()
   #firstChunkAt: number | undefined
   #reader: StreamReader | undefined
@@ -105,7 +90,7 @@ export class Call implements Exchange {
     this.#payer = payer
     this.#request = request
     this.#found = found
-    this.#at = context.now()
+    this.at = context.now()
     this.#body = request.body
     this.#facts = this.#factsOf(request.body)
     if (request.stream) this.#reader = found.route.readStream?.(false, this.#asked)
@@ -115,100 +100,34 @@ export class Call implements Exchange {
     return this.#found.provider
   }
 
+  get endpoint(): string {
+    return this.#found.route.endpoint
+  }
+
+  get tenantId(): string | undefined {
+    return this.#payer.tenantId
+  }
+
+  get facts(): RequestFacts {
+    return this.#facts
+  }
+
   // 3 and 4: hold what the call may cost, or refuse it before anything is sent.
   admit(): void | Promise<void> {
-    if (this.#found.route.isFollowUp) return undefined
-    const { tenantId } = this.#payer
-    if (tenantId === undefined) return this.#admitNobody()
-    try {
-      const accounts = this.#context.limiter.accounts(tenantId, this.#at)
-      if (accounts instanceof Promise) return this.#admitLater(accounts)
-      if (accounts.length === 0) return undefined
-      const { book } = this.#context.prices
-      if (!book) return this.#admitLater(accounts)
-      const held = this.#reserve(accounts, book)
-      return held instanceof Promise ? held.catch((error: unknown) => this.#refuse(error)) : undefined
-    } catch (error) {
-      return this.#refuse(error)
-    }
+    return this.#found.route.isFollowUp ? undefined : admit(this, this.#context)
   }
 
-  async #admitLater(accounts: readonly Account[] | Promise<readonly Account[]>): Promise<void> {
-    try {
-      const known = await accounts
-      if (known.length > 0) await this.#reserve(known, await this.#context.prices.load())
-    } catch (error) {
-      this.#refuse(error)
-    }
-  }
-
-  #admitNobody(): void {
-    const { onMissingTenant } = this.#context
-    if (onMissingTenant === 'throw') this.#refuse(new MissingTenantError())
-    if (onMissingTenant === 'warn')
-      this.#tell(
-        {
-          kind: 'tenant',
-          message:
-            'A call was made for no tenant, so nobody is billed for it: wrap it in `meter.forTenant(id, fn)`, or set `onMissingTenant`.',
-        },
-        'tenant:missing',
-      )
-  }
-
-  #reserve(accounts: readonly Account[], book: PriceBook): void | Promise<void> {
-    const { provider, route } = this.#found
-    const estimate = estimateCost(book, this.#context.experience, {
-      provider,
-      facts: this.#facts,
-      endpoint: route.endpoint,
-      at: this.#at,
-      prompt: () => this.#prompt(),
-    })
-    // A model without a price can hold nothing; its call is recorded, counted and reported as unpriced when it ends.
-    if (!estimate) return undefined
-    const hold = this.#context.limiter.reserve(accounts, estimate, this.#at)
-    if (!(hold instanceof Promise)) {
-      this.#hold = hold
-      return undefined
-    }
-    return hold.then((taken) => {
-      // The caller may have given up while the store was asked.
-      if (this.hasEnded) this.#context.limiter.settle(taken, 0n, this.#at)
-      else this.#hold = taken
-    })
-  }
-
-  /** Only refusals leave this file; a fault of ours lets the call pass. */
-  #refuse(error: unknown): void {
-    if (error instanceof MissingTenantError || isRefusal(error)) {
-      this.#context.refused()
-      this.#neverSent()
-      throw error
-    }
-    this.#tell(
-      { kind: 'limit', message: 'A limit could not be checked; the call went on.', cause: error },
-      'limit:check',
-    )
-  }
-
-  /** Under `raiseOnError` a report throws, out of `admit`: then the call is not sent, and is no call. */
-  #tell(problem: Problem, key: string): void {
-    try {
-      this.#context.problems.report(problem, key)
-    } catch (error) {
-      this.#neverSent()
-      throw error
-    }
+  hold(money: Hold): void {
+    this.#hold = money
   }
 
   withdraw(): void {
     if (this.hasEnded) return
-    this.#neverSent()
-    if (this.#hold) this.#context.limiter.settle(this.#hold, 0n, this.#at)
+    this.neverSent()
+    if (this.#hold) this.#context.limiter.settle(this.#hold, 0n, this.at)
   }
 
-  #neverSent(): void {
+  neverSent(): void {
     this.hasEnded = true
     this.#context.ended(this)
   }
@@ -242,12 +161,9 @@ export class Call implements Exchange {
     if (!this.#isTrying) return
     this.#isTrying = false
     expectNoMore(this.#request.host, this)
-    this.#attempts.push({
-      ...(status !== undefined && { status }),
-      ...(requestId !== undefined && { requestId }),
-      // A request that was understood and refused is not billed; what a failing server did before it failed nobody knows.
-      billable: status !== undefined && status < 500 ? 'no' : 'unknown',
-    })
+    // A request that was understood and refused is not billed; what a failing server did before it failed nobody knows.
+    const isRefused = status !== undefined && status < 500
+    this.#attempts.push(attemptOf({ status, requestId }, isRefused ? 'no' : 'unknown'))
   }
 
   answered(result: AttemptResult): void {
@@ -288,7 +204,7 @@ export class Call implements Exchange {
       if (this.#reader.news) this.#tellNews(this.#reader.news())
       return shown === HIDE ? HIDDEN : shown
     } catch (cause) {
-      this.#strange('An event of a stream could not be read.', cause)
+      reportStrange(this.#context, this.provider, 'An event of a stream could not be read.', cause)
       return data
     }
   }
@@ -302,10 +218,8 @@ export class Call implements Exchange {
   }
 
   #line(line: unknown): unknown {
-    const { route } = this.#found
-    const result = isObject(line)
-      ? this.#context.problems.guard('usage', 'reading a line of results', () => route.readLine?.(line, this.#asked))
-      : undefined
+    const read = () => (isObject(line) ? this.#found.route.readLine?.(line, this.#asked) : undefined)
+    const result = this.#context.problems.guard('usage', 'reading a line of results', read)
     if (result) this.#results.push(result)
     return line
   }
@@ -349,7 +263,8 @@ export class Call implements Exchange {
 
   malformed(): void {
     this.#isMalformed = true
-    this.#strange(`${this.#found.provider} gave an answer that is not what its content type says.`, undefined)
+    const message = `${this.provider} gave an answer that is not what its content type says.`
+    reportStrange(this.#context, this.provider, message)
   }
 
   end(how: ExchangeEnd, error?: unknown): void {
@@ -372,10 +287,8 @@ export class Call implements Exchange {
   #read(answer: Json | undefined): Reading {
     if (!answer) return {}
     this.#hasContent = true
-    return (
-      this.#context.problems.guard('usage', 'reading an answer', () => this.#found.route.read(answer, this.#asked)) ??
-      {}
-    )
+    const read = () => this.#found.route.read(answer, this.#asked)
+    return this.#context.problems.guard('usage', 'reading an answer', read) ?? {}
   }
 
   // 8: what was reported stands; what is missing is estimated and says so.
@@ -390,22 +303,15 @@ export class Call implements Exchange {
       return
     }
     const { book } = context.prices
-    if (!this.#isMissing(finished) && book) {
-      context.problems.guard('internal', 'recording a call', () => this.#price(finished, book, this.#hold))
+    const isIncomplete = isMissing(finished) && !this.#found.route.isTextless
+    if (!isIncomplete && book) {
+      context.problems.guard('internal', 'recording a call', () => settle(finished, book, this.#hold, context))
       return
     }
     // What is not streamed is made in whole before its first byte is sent.
     const isUnseen = how === 'unread' || (how !== 'complete' && !this.#facts.stream)
-    let isPriced = false
-    const price = (call: FinishedCall, book: PriceBook): void => {
-      if (isPriced) return
-      isPriced = true
-      this.#price(call, book, this.#hold)
-    }
-    const evidence = () => this.#evidence(finished, generated, isUnseen)
-    const atOnce = () =>
-      price(this.#isMissing(finished) ? fillUsageAtOnce(finished, evidence()) : finished, context.prices.atOnce)
-    context.keep(this.#estimateAndPrice(finished, generated, isUnseen, price), atOnce)
+    const evidence = isIncomplete ? () => this.#evidence(generated, isUnseen) : undefined
+    settleLater(finished, evidence, this.#hold, context)
   }
 
   /** The answer is a stream that is there to be read, and nobody has begun to. */
@@ -423,32 +329,16 @@ export class Call implements Exchange {
 
   /** Work that goes on after its call, and the news of it: recorded once, in the name of whoever started it. */
   #finishJob(asked: FinishedCall): void {
-    const { jobs, problems } = this.#context
+    const context = this.#context
+    const { jobs, problems } = context
     const { job } = asked.reading
     const isParked = job !== undefined && job.state !== 'over' && !this.#found.route.isFollowUp
-    if (isParked) jobs.park(asked, this.#hold, job.isText ? this.#estimateOf(asked) : undefined)
+    const estimate = () => estimateOf(asked, () => this.#evidence(() => [], true), this.#hold, context)
+    if (isParked) jobs.park(asked, this.#hold, job.isText ? estimate() : undefined)
     const own = job?.state === 'over' ? this.#hold : undefined
-    recordInTurn(this.#context, jobs.hear(asked, this.#results, own), ({ call, hold }, book) =>
-      problems.guard('internal', 'recording a call', () => this.#price(call, book, hold)),
+    recordInTurn(context, jobs.hear(asked, this.#results, own), ({ call, hold }, book) =>
+      problems.guard('internal', 'recording a call', () => settle(call, book, hold, context)),
     )
-  }
-
-  /** What the job is taken to have come to, should nobody ask. */
-  #estimateOf(asked: FinishedCall): Estimate {
-    const { prices } = this.#context
-    const called = (eventId: string): FinishedCall => ({ ...asked, usageSource: 'estimated', eventId })
-    return {
-      later: (eventId) => this.#estimateAndPrice(called(eventId), () => [], true),
-      atOnce: (eventId) =>
-        this.#price(
-          fillUsageAtOnce(
-            called(eventId),
-            this.#evidence(asked, () => [], true),
-          ),
-          prices.atOnce,
-          this.#hold,
-        ),
-    }
   }
 
   #describe(how: ExchangeEnd, reading: Reading, error: unknown): FinishedCall {
@@ -464,9 +354,9 @@ export class Call implements Exchange {
     if (answer) this.#attempts.push(attemptOf(answer, usageSource === 'absent' ? 'unknown' : 'yes'))
     return {
       payer: this.#payer,
-      provider: this.#found.provider,
+      provider: this.provider,
       host: this.#request.host,
-      endpoint: this.#found.route.endpoint,
+      endpoint: this.endpoint,
       facts: this.#facts,
       reading,
       usage: reading.usage,
@@ -479,7 +369,7 @@ export class Call implements Exchange {
       error: reading.error ?? errorName(seen, status, error),
       errorCode: errorCode(error),
       streamEnd: this.#facts.stream && how !== 'complete' && isAnswered ? STREAM_ENDS[how] : undefined,
-      at: this.#at,
+      at: this.at,
       durationMs: Math.round(performance.now() - this.#startedAt),
       timeToFirstTokenMs:
         this.#firstChunkAt === undefined ? undefined : Math.round(this.#firstChunkAt - this.#startedAt),
@@ -487,48 +377,9 @@ export class Call implements Exchange {
     }
   }
 
-  async #estimateAndPrice(
-    finished: FinishedCall,
-    generated: () => Iterable<string>,
-    isUnseen: boolean,
-    price = (call: FinishedCall, book: PriceBook) => this.#price(call, book, this.#hold),
-  ): Promise<void> {
-    const call = this.#isMissing(finished)
-      ? await fillUsage(finished, this.#evidence(finished, generated, isUnseen))
-      : finished
-    price(call, await this.#context.prices.load())
-  }
-
-  #isMissing(call: FinishedCall): boolean {
-    return isMissing(call) && !this.#found.route.isTextless
-  }
-
-  #evidence({ endpoint, facts }: FinishedCall, generated: () => Iterable<string>, isUnseen: boolean): Evidence {
-    const usualOutput = this.#context.experience.outputOf(endpoint, facts.model)
-    return { prompt: this.#prompt(), generated: generated(), isUnseen, usualOutput }
-  }
-
-  // 9 to 12: the cost at the answer's tier and the request's time, the event, the settlement, and off it goes.
-  #price(call: FinishedCall, book: PriceBook, hold: Hold | undefined): void {
-    const { limiter, experience, appName, environment, record, unpriced } = this.#context
-    const { usage, reading, provider, facts, payer } = call
-    const model = reading.model ?? facts.model
-    const cost =
-      usage && costOf(book, usage, reading, { provider, model, at: call.at, serviceTier: reading.serviceTier })
-    const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
-    if (usage && !cost) unpriced(provider, facts.model)
-    if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
-    if (call.flags || reading.figures) for (const doubt of doubtsOf(call)) this.#strange(doubt, undefined)
-    if (hold) limiter.settle(hold, cost?.pico ?? 0n, call.at)
-    // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
-    else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, call.at)
-    record(event)
-  }
-
-  #strange(message: string, cause: unknown): void {
-    this.#context.problems.guard('internal', 'reporting', () =>
-      this.#context.problems.report({ kind: 'usage', message, cause }, `usage:${this.#found.provider}:${message}`),
-    )
+  #evidence(generated: () => Iterable<string>, isUnseen: boolean): Evidence {
+    const usualOutput = this.#context.experience.outputOf(this.endpoint, this.#facts.model)
+    return { prompt: this.prompt(), generated: generated(), isUnseen, usualOutput }
   }
 
   #factsOf(body: unknown): RequestFacts {
@@ -540,7 +391,7 @@ export class Call implements Exchange {
     return { facts: this.#facts, path: this.#request.path, body: () => requestFields(this.#body, undefined) }
   }
 
-  #prompt(): Iterable<string> {
+  prompt(): Iterable<string> {
     const body = this.#body
     const json = typeof body === 'string' ? parsed(body) : isObject(body) ? body : undefined
     return json ? this.#found.route.prompt(json) : []

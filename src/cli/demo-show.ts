@@ -80,9 +80,8 @@ function patchedBy(meter: Meter): string {
   const { sdks } = meter.patchAll()
   const names = SDKS.map(({ sdk, packageName }) => {
     const copies = sdks.find((report) => report.sdk === sdk)?.copies.filter(({ isPatched }) => isPatched) ?? []
-    return copies.length === 0
-      ? []
-      : `${packageName} ${[...new Set(copies.map(({ version }) => version))].join(' and ')}`
+    // The application's own come first; copies that other packages bring are patched as well, and play no part here.
+    return copies[0] ? [`${packageName} ${copies[0].version}`] : []
   })
   return names.flat().join(', ')
 }

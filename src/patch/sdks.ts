@@ -30,9 +30,16 @@ export const SDKS: Readonly<Record<SdkName, Sdk>> = {
     patchClient(client, observer) {
       const { apiClient, models, live } = client as { apiClient?: object; models?: object; live?: object }
       if (!apiClient) throw new MeterError('BAD_INPUT', expected('client', 'a client of @google/genai', client))
+      const known = new Set(Reflect.ownKeys(client))
       const interactions = interactionsOf(client)
+      const made = Reflect.ownKeys(client).filter((key) => !known.has(key))
       const ApiError = apiErrorOf(client.constructor)
-      return patchGenAi({ apiClient, models, live, interactions, ApiError }, observer, 'client')
+      const undo = patchGenAi({ apiClient, models, live, interactions, ApiError }, observer, 'client')
+      return () => {
+        undo()
+        // The client keeps what it makes when first asked for, and it was we who asked.
+        for (const key of made) Reflect.deleteProperty(client, key)
+      }
     },
   },
 }

@@ -1,0 +1,88 @@
+// The end of a call: its cost at the answer's tier and the request's time, its event, and the money that it held.
+
+import type { LLMEvent } from '../event.ts'
+import type { Hold, Limiter } from '../limits/limiter.ts'
+import type { PriceBook } from '../pricing/price.ts'
+import type { ProblemReporter } from '../problems.ts'
+import type { Experience } from './estimate.ts'
+import type { Recording } from './in-turn.ts'
+import type { Estimate } from './jobs.ts'
+import { type Evidence, fillUsage, fillUsageAtOnce } from './missing-usage.ts'
+import { doubtsOf } from './outcome.ts'
+import { costOf, type FinishedCall, recordOf } from './record.ts'
+
+/** What the end of a call needs of the rest of the meter. */
+export interface SettlingContext {
+  readonly limiter: Limiter
+  readonly problems: ProblemReporter
+  readonly experience: Experience
+  readonly appName: string | undefined
+  readonly environment: string | undefined
+  /** The call used something that has no price. */
+  unpriced(provider: string, model: string): void
+  /** Takes the event of a finished call; what follows is no longer on the caller's path. */
+  record(event: LLMEvent): void
+}
+
+export function settle(call: FinishedCall, book: PriceBook, hold: Hold | undefined, context: SettlingContext): void {
+  const { limiter, experience, appName, environment } = context
+  const { usage, reading, provider, facts, payer, at } = call
+  const model = reading.model ?? facts.model
+  const cost = usage && costOf(book, usage, reading, { provider, model, at, serviceTier: reading.serviceTier })
+  const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
+  if (usage && !cost) context.unpriced(provider, facts.model)
+  if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
+  if (call.flags || reading.figures) for (const doubt of doubtsOf(call)) reportStrange(context, provider, doubt)
+  if (hold) limiter.settle(hold, cost?.pico ?? 0n, at)
+  // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
+  else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, at)
+  context.record(event)
+}
+
+/** Something in what a provider said cannot be right. */
+export function reportStrange(
+  { problems }: Pick<SettlingContext, 'problems'>,
+  provider: string,
+  message: string,
+  cause?: unknown,
+): void {
+  problems.guard('internal', 'reporting', () =>
+    problems.report({ kind: 'usage', message, cause }, `usage:${provider}:${message}`),
+  )
+}
+
+/** What is missing of the usage is estimated off the caller's path, or at once when the process exits first. */
+export function settleLater(
+  call: FinishedCall,
+  evidence: (() => Evidence) | undefined,
+  hold: Hold | undefined,
+  context: SettlingContext & Recording,
+): void {
+  const { prices, keep } = context
+  let isSettled = false
+  const end = (finished: FinishedCall, book: PriceBook): void => {
+    if (isSettled) return
+    isSettled = true
+    settle(finished, book, hold, context)
+  }
+  const later = async (): Promise<void> => {
+    const finished = evidence ? await fillUsage(call, evidence()) : call
+    end(finished, await prices.load())
+  }
+  keep(later(), () => end(evidence ? fillUsageAtOnce(call, evidence()) : call, prices.atOnce))
+}
+
+/** What a job is taken to have come to, should nobody ask. */
+export function estimateOf(
+  started: FinishedCall,
+  evidence: () => Evidence,
+  hold: Hold | undefined,
+  context: SettlingContext & Recording,
+): Estimate {
+  const { prices } = context
+  const called = (eventId: string): FinishedCall => ({ ...started, usageSource: 'estimated', eventId })
+  return {
+    later: async (eventId) => settle(await fillUsage(called(eventId), evidence()), await prices.load(), hold, context),
+    atOnce: (eventId) => settle(fillUsageAtOnce(called(eventId), evidence()), prices.atOnce, hold, context),
+  }
+}
