@@ -18,7 +18,7 @@ export function build() {
   letPeersBeMissing()
 }
 
-const PEER_TYPES = /^import (?:type )?.* from ['"]openai['"];$/gm
+const PEER_TYPES = /^import (?:(?:type )?.* from )?['"]openai['"];$/gm
 
 /** The types of an optional peer become `any` for an application without it, rather than an error in our declarations. */
 function letPeersBeMissing() {
