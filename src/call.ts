@@ -5,17 +5,7 @@ import { formOf, parsed, parsedList, requestFields } from './call/body.ts'
 import { type Recording, recordInTurn } from './call/in-turn.ts'
 import type { Jobs } from './call/jobs.ts'
 import type { Evidence } from './call/missing-usage.ts'
-import {
-  attemptOf,
-  errorCode,
-  errorName,
-  flagsOf,
-  isMissing,
-  requestIdOf,
-  STREAM_ENDS,
-  sourceOf,
-  statusOf,
-} from './call/outcome.ts'
+import { attemptOf, isMissing, outcomeOf, requestIdOf, statusOf } from './call/outcome.ts'
 import type { FinishedCall } from './call/record.ts'
 import { estimateOf, reportStrange, type SettlingContext, settle, settleLater } from './call/settle.ts'
 import type { Attempt } from './event.ts'
@@ -93,7 +83,7 @@ export class Call implements Exchange, Applicant {
     this.at = context.now()
     this.#body = request.body
     this.#facts = this.#factsOf(request.body)
-    if (request.stream) this.#reader = found.route.readStream?.(false, this.#asked)
+    if (request.stream) this.#reader = this.#readerOf(false)
   }
 
   get provider(): string {
@@ -146,7 +136,7 @@ export class Call implements Exchange, Applicant {
     })
     if (asked === undefined) return text
     this.isHiding = true
-    this.#reader = route.readStream?.(true, this.#asked)
+    this.#reader = this.#readerOf(true)
     return asked
   }
 
@@ -173,7 +163,7 @@ export class Call implements Exchange, Applicant {
     expectNoMore(this.#request.host, this)
     this.#answer = result
     this.form = formOf(this.#found.route, this.#request.stream, result.contentType)
-    if (this.form === 'events') this.#reader ??= this.#found.route.readStream?.(this.isHiding, this.#asked)
+    if (this.form === 'events') this.#reader ??= this.#readerOf(this.isHiding)
   }
 
   retryWithout(status: unknown, message: unknown): boolean {
@@ -181,7 +171,7 @@ export class Call implements Exchange, Applicant {
     if (typeof message !== 'string' || !/stream_options|include_usage/.test(message)) return false
     this.#context.refusers.add(this.#request.host)
     this.isHiding = false
-    this.#reader = this.#found.route.readStream?.(false, this.#asked)
+    this.#reader = this.#readerOf(false)
     return true
   }
 
@@ -251,7 +241,7 @@ export class Call implements Exchange, Applicant {
     this.#finish('complete', this.#read(answer), undefined, () => generated(parsed(text) ?? {}))
   }
 
-  /** A stream that came as one list of its chunks: Google's, for who does not ask for `alt=sse`. */
+  /** A stream that came as one list of its chunks: Google's, without `alt=sse`. */
   #takeList(answer: unknown): boolean {
     if (!this.#reader) return false
     const list = typeof answer === 'string' ? parsedList(answer) : answer
@@ -263,8 +253,11 @@ export class Call implements Exchange, Applicant {
 
   malformed(): void {
     this.#isMalformed = true
-    const message = `${this.provider} gave an answer that is not what its content type says.`
-    reportStrange(this.#context, this.provider, message)
+    reportStrange(
+      this.#context,
+      this.provider,
+      `${this.provider} gave an answer that is not what its content type says.`,
+    )
   }
 
   end(how: ExchangeEnd, error?: unknown): void {
@@ -284,6 +277,11 @@ export class Call implements Exchange, Applicant {
     } else this.#finish(how, {}, error, () => [])
   }
 
+  #readerOf(isHiding: boolean): StreamReader | undefined {
+    const { route } = this.#found
+    return this.#context.problems.guard('usage', 'reading a stream', () => route.readStream?.(isHiding, this.#asked))
+  }
+
   #read(answer: Json | undefined): Reading {
     if (!answer) return {}
     this.#hasContent = true
@@ -299,7 +297,7 @@ export class Call implements Exchange, Applicant {
     expectNoMore(this.#request.host, this)
     const finished = this.#describe(how, reading, error)
     if (reading.job || reading.results || this.#found.route.isFollowUp) {
-      this.#finishJob(finished)
+      context.problems.guard('internal', 'recording a job', () => this.#finishJob(finished))
       return
     }
     const { book } = context.prices
@@ -321,10 +319,9 @@ export class Call implements Exchange, Applicant {
 
   /** The process exits with the call under way: what is known of it is recorded now or never. */
   endAtExit(): void {
-    const { hasEnded } = this
     const isSent = this.#isTrying || this.#answer !== undefined || this.#attempts.length > 0
     // An answer that was never looked at is made in whole all the same; one that was being read breaks off here.
-    if (!hasEnded && isSent) this.end(this.#answer && !this.#hasContent ? 'unread' : 'aborted')
+    if (!this.hasEnded && isSent) this.end(this.#answer && !this.#hasContent ? 'unread' : 'aborted')
   }
 
   /** Work that goes on after its call, and the news of it: recorded once, in the name of whoever started it. */
@@ -345,11 +342,10 @@ export class Call implements Exchange, Applicant {
     const answer = this.#answer
     const status = answer?.status ?? statusOf(error)
     const isAnswered = answer !== undefined
-    const { isTextless, isUsageOptional = false } = this.#found.route
+    const { isTextless } = this.#found.route
     const [isMalformed, hasContent] = [this.#isMalformed, this.#hasContent]
     const seen = { how, reading, isAnswered, isMalformed, hasContent, isTextless }
-    const usageSource = sourceOf(seen)
-    const flags = flagsOf(seen, isUsageOptional)
+    const { usageSource, ...outcome } = outcomeOf(seen, this.#found.route, this.#facts.stream, status, error)
     if (this.#isTrying) this.attemptFailed({ status, requestId: requestIdOf(error) })
     if (answer) this.#attempts.push(attemptOf(answer, usageSource === 'absent' ? 'unknown' : 'yes'))
     return {
@@ -362,13 +358,10 @@ export class Call implements Exchange, Applicant {
       usage: reading.usage,
       usageSource,
       usageBounds: undefined,
-      flags,
+      ...outcome,
       attempts: this.#attempts,
       requestId: answer?.requestId ?? this.#attempts.at(-1)?.requestId,
       status,
-      error: reading.error ?? errorName(seen, status, error),
-      errorCode: errorCode(error),
-      streamEnd: this.#facts.stream && how !== 'complete' && isAnswered ? STREAM_ENDS[how] : undefined,
       at: this.at,
       durationMs: Math.round(performance.now() - this.#startedAt),
       timeToFirstTokenMs:
@@ -392,8 +385,7 @@ export class Call implements Exchange, Applicant {
   }
 
   prompt(): Iterable<string> {
-    const body = this.#body
-    const json = typeof body === 'string' ? parsed(body) : isObject(body) ? body : undefined
-    return json ? this.#found.route.prompt(json) : []
+    const json = typeof this.#body === 'string' ? parsed(this.#body) : this.#body
+    return isObject(json) ? this.#found.route.prompt(json) : []
   }
 }

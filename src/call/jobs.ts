@@ -92,9 +92,15 @@ export function createJobs(
     for (const [key, parked] of open) {
       if (open.size <= MOST_OPEN && now - parked.call.at < LONGEST_MS) return
       open.delete(key)
-      if (parked.estimate) keep(parked.estimate.later(jobEventId(key)))
-      else if (parked.hold) release(parked.hold)
+      const estimated = letGo(key, parked)
+      if (estimated) keep(estimated)
     }
+  }
+
+  function letGo(key: string, { estimate, hold }: Parked): Promise<void> | undefined {
+    if (estimate) return estimate.later(jobEventId(key))
+    if (hold) release(hold)
+    return undefined
   }
 
   function alias(call: FinishedCall): void {
@@ -177,7 +183,7 @@ export function createJobs(
     async giveUp() {
       const left = [...open]
       open.clear()
-      await Promise.allSettled(left.map(([key, parked]) => parked.estimate?.later(jobEventId(key))))
+      await Promise.allSettled(left.map(async ([key, parked]) => letGo(key, parked)))
     },
     giveUpAtOnce() {
       const left = [...open]

@@ -3,12 +3,12 @@
 import type { Attempt } from '../event.ts'
 import type { AttemptResult, ExchangeEnd } from '../patch/exchange.ts'
 import { codeOf } from '../providers/counts.ts'
-import type { Reading } from '../providers/provider.ts'
+import type { Reading, Route } from '../providers/provider.ts'
 import type { UsageSource } from '../usage.ts'
 import type { FinishedCall } from './record.ts'
 
 /** How a stream ended that was not read to its end. */
-export const STREAM_ENDS: Readonly<Record<ExchangeEnd, string>> = {
+const STREAM_ENDS: Readonly<Record<ExchangeEnd, string>> = {
   complete: 'complete',
   stopped: 'stopped',
   aborted: 'aborted',
@@ -30,7 +30,7 @@ export function statusOf(error: unknown): number | undefined {
   return said ? Number(said[1]) : undefined
 }
 
-export function errorName(seen: Seen, status: number | undefined, error: unknown): string | undefined {
+function errorName(seen: Seen, status: number | undefined, error: unknown): string | undefined {
   const { how, isAnswered, isMalformed, hasContent } = seen
   if (isMalformed && !hasContent) return 'malformed'
   if (how === 'complete' || how === 'stopped' || how === 'unread') return undefined
@@ -53,7 +53,7 @@ function header(headers: unknown, name: string): unknown {
 }
 
 /** The provider's own code of an error (`context_length_exceeded`), where it is a code. */
-export function errorCode(error: unknown): string | undefined {
+function errorCode(error: unknown): string | undefined {
   const { code, type } = (error ?? {}) as { code?: unknown; type?: unknown }
   return codeOf(code) ?? codeOf(type)
 }
@@ -80,6 +80,24 @@ export function sourceOf({ how, reading, isAnswered, isMalformed, hasContent, is
   if (isTextless) return 'absent'
   // No body, or one that is no answer: nothing says that anything was generated.
   return !hasContent && (isMalformed || how === 'complete') ? 'absent' : 'estimated'
+}
+
+/** What an event says of how its call came out. */
+export function outcomeOf(
+  seen: Seen,
+  { isUsageOptional = false }: Pick<Route, 'isUsageOptional'>,
+  isStream: boolean | undefined,
+  status: number | undefined,
+  error: unknown,
+) {
+  const { how, reading, isAnswered } = seen
+  return {
+    usageSource: sourceOf(seen),
+    flags: flagsOf(seen, isUsageOptional),
+    error: reading.error ?? errorName(seen, status, error),
+    errorCode: errorCode(error),
+    streamEnd: isStream && how !== 'complete' && isAnswered ? STREAM_ENDS[how] : undefined,
+  } satisfies Partial<FinishedCall>
 }
 
 /** Some of the usage is for us to estimate. */

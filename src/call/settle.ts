@@ -65,11 +65,29 @@ export function settleLater(
     isSettled = true
     settle(finished, book, hold, context)
   }
+  // What could not be estimated, as by a fault in a provider of the user's own, is recorded as far as it was reported.
   const later = async (): Promise<void> => {
-    const finished = evidence ? await fillUsage(call, evidence()) : call
-    end(finished, await prices.load())
+    const book = await prices.load()
+    let finished = withoutEstimate(call)
+    try {
+      finished = evidence ? await fillUsage(call, evidence()) : call
+    } finally {
+      end(finished, book)
+    }
   }
-  keep(later(), () => end(evidence ? fillUsageAtOnce(call, evidence()) : call, prices.atOnce))
+  const atOnce = (): void => {
+    let finished = withoutEstimate(call)
+    try {
+      finished = evidence ? fillUsageAtOnce(call, evidence()) : call
+    } finally {
+      end(finished, prices.atOnce)
+    }
+  }
+  keep(later(), atOnce)
+}
+
+function withoutEstimate(call: FinishedCall): FinishedCall {
+  return call.usage ? call : { ...call, usageSource: 'absent' }
 }
 
 /** What a job is taken to have come to, should nobody ask. */

@@ -91,7 +91,7 @@ export function openaiBatches(answer: (call: Call) => Answer) {
   function upload({ body, serial }: Call): Answer {
     const file = isJson(body.file) ? body.file : {}
     const id = `file-${serial}`
-    store(id, String(file.text ?? ''), body.purpose, String(file.filename ?? 'upload'))
+    store(id, asText(file.text) ?? '', body.purpose, asText(file.filename) ?? 'upload')
     return { status: 200, json: files.get(id)!.json }
   }
 

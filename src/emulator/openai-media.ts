@@ -81,14 +81,14 @@ export function speech(call: Call): Answer {
   const audioOutput = reply.outputTokens ?? 20 * pieces(input).length
   const usage = (counts: Counts): Json =>
     isByCharacter
-      ? { characters: [...input].length }
+      ? { characters: Array.from(input).length }
       : { input_tokens: counts.input, output_tokens: audioOutput, total_tokens: counts.input + audioOutput }
   const billable: Billable = {
     model,
     endpoint: 'audio/speech',
     terms: {},
     counts: isByCharacter ? NOTHING : spoken,
-    extras: isByCharacter ? { characters: [...input].length } : { audioOutput },
+    extras: isByCharacter ? { characters: Array.from(input).length } : { audioOutput },
     usage,
   }
   if (body.stream_format !== 'sse')

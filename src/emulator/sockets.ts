@@ -96,7 +96,7 @@ export function acceptSockets(wire: Wire, desk: Desk) {
     if (talk.meter) desk.charge(talk.meter)
     for (const greeting of talk.greeting) socket.send(JSON.stringify(greeting))
     socket.on('message', (data) => {
-      const message = parsed(String(data))
+      const message = parsed((data as Buffer).toString())
       for (const step of message ? talk.hear(message) : []) {
         if ('say' in step) turn = turn.then(() => say(socket, step.say))
         else if ('close' in step) turn = turn.then(() => socket.close(step.close))

@@ -19,7 +19,9 @@ export function originOf(input: FetchInput): string {
 export function urlOf(input: FetchInput): string {
   if (typeof input === 'string') return input
   const { href, url } = input as { href?: unknown; url?: unknown }
-  return String(href ?? url ?? input)
+  if (typeof href === 'string') return href
+  // Any other object is what `fetch` itself would take: its text.
+  return typeof url === 'string' ? url : `${input as unknown as string}`
 }
 
 export function isRequest(input: FetchInput): input is Request {

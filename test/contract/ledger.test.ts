@@ -13,6 +13,7 @@ import { formatUsd } from '../../src/money.ts'
 import { createProblems } from '../../src/problems.ts'
 import { EVENT_COLUMNS } from '../../src/sinks/columns.ts'
 import { DIMENSIONS, isLedger, type StoredLimit } from '../../src/sinks/ledger.ts'
+import { MIGRATIONS } from '../../src/sinks/sqlite/schema.ts'
 import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 
@@ -332,6 +333,30 @@ describe('a file that is no good', () => {
     await delivery.flush()
     expect((await ledger.totals({ by: [] }))[0]!.calls).toBe(1)
     await delivery.close()
+  })
+
+  test('a ledger of an older version is brought up to date, and keeps what it had', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'ledger.db')
+    exec(path, MIGRATIONS[0]!)
+    exec(
+      path,
+      `CREATE TABLE ledger_version (version INTEGER PRIMARY KEY) STRICT; INSERT INTO ledger_version VALUES (1);
+       INSERT INTO events (event_id, at, tenant_id, provider, model, endpoint, usage_source, cost_pico, calls)
+       VALUES ('old', ${NOV_22}, 'acme', 'openai', 'gpt-4o', 'chat.completions', 'reported', 5, 1)`,
+    )
+    const ledger = sqliteLedger({ path })
+    const sent = await ledger.send({ id: 'b', events: [event({ audioOutputTokens: 7, fimPrefix: 'def' })] }, signal)
+    expect(sent).toMatchObject({ outcome: 'delivered' })
+    expect((await ledger.totals({ by: [] }))[0]!.calls).toBe(2)
+    expect(await ledger.spent('acme', 0)).toBe(5n)
+    await ledger.close()
+    const db = new DatabaseSync(path)
+    expect(db.prepare('SELECT audio_output_tokens, fim_prefix FROM events ORDER BY at, event_id').all()).toEqual([
+      expect.objectContaining({ audio_output_tokens: 7, fim_prefix: 'def' }),
+      expect.objectContaining({ audio_output_tokens: null, fim_prefix: null }),
+    ])
+    db.close()
   })
 
   test('a folder that cannot be made pauses delivery', async () => {

@@ -371,7 +371,7 @@ describe('who else stands in the chain', () => {
     const seen: unknown[] = []
     const ours = globalThis.fetch
     const stranger: typeof fetch = (input, init) => {
-      seen.push(String(input))
+      seen.push(input instanceof Request ? input.url : input.toString())
       return ours(input, init)
     }
     globalThis.fetch = stranger

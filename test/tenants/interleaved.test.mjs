@@ -32,6 +32,7 @@ function random(below) {
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
+// Timers are one of the ways by which a context could get lost: nothing waits for a state here.
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const pause = () => [turn, () => sleep(random(4)), () => Promise.resolve()][random(3)]()
 const name = (tenant) => `tenant-${tenant}`

@@ -7,7 +7,7 @@ import { startEmulator } from '../../src/emulator/index.ts'
 function talk(url: string) {
   const socket = new WebSocket(url)
   const messages: Record<string, unknown>[] = []
-  socket.on('message', (data) => messages.push(JSON.parse(String(data)) as Record<string, unknown>))
+  socket.on('message', (data) => messages.push(JSON.parse((data as Buffer).toString()) as Record<string, unknown>))
   const closed = new Promise<number>((resolve) => socket.once('close', resolve))
   const opened = new Promise((resolve) => socket.once('open', resolve))
   return { socket, messages, opened, closed }

@@ -25,7 +25,6 @@ export const MIGRATIONS: readonly string[] = [
     service_tier TEXT,
     stream INTEGER,
     usage TEXT,
-    usage_by_model TEXT,
     usage_source TEXT NOT NULL,
     usage_bounds TEXT,
     usage_flags TEXT,
@@ -36,7 +35,6 @@ export const MIGRATIONS: readonly string[] = [
     cache_creation_tokens INTEGER,
     reasoning_tokens INTEGER,
     audio_input_tokens INTEGER,
-    audio_output_tokens INTEGER,
     cache_miss_tokens INTEGER,
     input_text_tokens INTEGER,
     cached_input_text_tokens INTEGER,
@@ -60,8 +58,6 @@ export const MIGRATIONS: readonly string[] = [
     attempts TEXT,
     error TEXT,
     metadata TEXT,
-    fim_prefix TEXT,
-    fim_suffix TEXT,
     calls INTEGER
   ) STRICT;
   -- Holds the cost too: what a tenant has spent is read from the index alone.
@@ -75,6 +71,10 @@ export const MIGRATIONS: readonly string[] = [
     mode TEXT NOT NULL,
     PRIMARY KEY (tenant_id, "window")
   ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE events ADD COLUMN usage_by_model TEXT;
+  ALTER TABLE events ADD COLUMN audio_output_tokens INTEGER;
+  ALTER TABLE events ADD COLUMN fim_prefix TEXT;
+  ALTER TABLE events ADD COLUMN fim_suffix TEXT;`,
 ]
 
 /** 0 when the file holds no ledger yet. A table rather than `user_version`: the file may have other tenants than us. */
