@@ -28,7 +28,9 @@ export function settle(call: FinishedCall, book: PriceBook, hold: Hold | undefin
   const { limiter, experience, appName, environment } = context
   const { usage, reading, provider, facts, payer, at } = call
   const model = reading.model ?? facts.model
-  const cost = usage && costOf(book, usage, reading, { provider, model, at, serviceTier: reading.serviceTier })
+  const { serviceTier, geo, variant } = reading
+  const query = { provider, model, at, serviceTier, geo, variant, tenantId: payer.tenantId }
+  const cost = usage && costOf(book, usage, reading, query)
   const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
   if (usage && !cost) context.unpriced(provider, facts.model)
   if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)

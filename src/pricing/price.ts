@@ -13,6 +13,12 @@ export interface PriceQuery {
   readonly at: number
   /** The tier that the answer names, where it names one. */
   readonly serviceTier?: string | undefined
+  /** Where it was processed, where that is part of the price: `us`, `eu`. */
+  readonly geo?: string | undefined
+  /** What a piece is priced by beside its count: size and quality of an image (`1024x1536/high`), resolution of a video (`720p`). */
+  readonly variant?: string | undefined
+  /** Whose call it is: prices can be agreed for one tenant. */
+  readonly tenantId?: string | undefined
 }
 
 /** An exact cost: the sum of its lines. */

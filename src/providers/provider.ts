@@ -81,6 +81,10 @@ export interface Reading {
   readonly model?: string | undefined
   readonly responseId?: string | undefined
   readonly serviceTier?: string | undefined
+  /** Where it was processed, where that is part of the price: `us`, `eu`. */
+  readonly geo?: string | undefined
+  /** What a piece is priced by beside its count: size and quality of an image (`1024x1536/high`), resolution of a video (`720p`). */
+  readonly variant?: string | undefined
   readonly finishReason?: string | undefined
   readonly upstreamProvider?: string | undefined
   /** What the provider itself charges, in exact decimal dollars: it wins over the price book. */
