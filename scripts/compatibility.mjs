@@ -23,7 +23,10 @@ const FORMATS = /** @type {const} */ (['esm', 'cjs'])
 /** @typedef {import('./sdk-apps.mjs').App & { format: 'esm' | 'cjs' }} Combination */
 
 /** @param {readonly import('./sdk-apps.mjs').App[]} apps @returns {readonly Combination[]} */
-const inFormats = (apps) => apps.flatMap((app) => FORMATS.map((format) => ({ ...app, format })))
+const inFormats = (apps) =>
+  apps.flatMap((app) =>
+    FORMATS.filter((format) => format === 'esm' || !app.isOnlyEsm).map((format) => ({ ...app, format })),
+  )
 
 /** What `npm test` plays. */
 export const COMBINATIONS = inFormats(WORKSPACE_APPS)
@@ -87,6 +90,9 @@ export function tableOf(results, reasons) {
 
 /** What the older versions lack: they are played with the shapes of the newest. */
 const LACKING = 'Not in this version.'
+
+/** A version that was not played in a module system: see `isOnlyEsm`. */
+const UNLOADABLE = 'cannot be loaded, patched or not'
 
 /** The limitations that the suite allows, in the order of their numbers. @returns {string[]} */
 export function limitations() {
@@ -180,7 +186,7 @@ function summary(results, titles) {
   const lines = titles.map((title) => {
     const cells = columns.map((column) => {
       const result = results.find((one) => titleOf(one) === title && columnOf(one) === column)
-      return result ? tally(result.rows) : 'not played'
+      return result ? tally(result.rows) : UNLOADABLE
     })
     return `| ${title} | ${cells.join(' | ')} |`
   })

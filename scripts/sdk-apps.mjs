@@ -1,10 +1,14 @@
 // @ts-check
 // The applications that the matrix plays the call shapes in: one an SDK version, each a folder from which `require` finds it.
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { root } from './entries.mjs'
 
-/** @typedef {{ sdk: string, app: string, folder: string }} App */
+/**
+ * `isOnlyEsm`: its package cannot be required by anybody.
+ * @typedef {{ sdk: string, app: string, folder: string, isOnlyEsm?: boolean }} App
+ */
 
 const PACKAGES = { openai: 'openai', anthropic: '@anthropic-ai/sdk', genai: '@google/genai' }
 const NAMES = { openai: 'openai', anthropic: 'anthropic', genai: 'google' }
@@ -30,7 +34,9 @@ export function olderApps() {
     const zod = /\^4/.test(peerDependencies.zod ?? '') ? 'zod-4' : 'zod-3'
     link(join(modules, zod), join(folder, 'node_modules/zod'))
     writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
-    return { sdk: NAMES[kind], app: alias, folder }
+    // @google/genai 1.0 has its CommonJS in a `.js` file of a package of ES modules.
+    const { status } = spawnSync(process.execPath, ['-e', `require('${PACKAGES[kind]}')`], { cwd: folder })
+    return { sdk: NAMES[kind], app: alias, folder, isOnlyEsm: status !== 0 }
   })
 }
 

