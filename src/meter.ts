@@ -192,9 +192,15 @@ export class Meter {
     return runAs(tenantId, attribution, fn, this.#complain)
   }
 
-  /** The tenant of the rest of this HTTP request; outside of one, of the current async task and those it starts. */
-  setTenant(tenantId: string): void {
-    assignTenant(tenantId, this.#complain)
+  /**
+   * The tenant of the rest of this HTTP request, and labels of its events; outside of a request, of the current async
+   * task and those it starts.
+   *
+   * @example
+   * meter.setTenant('acme', { userId: 'u1' })
+   */
+  setTenant(tenantId: string, attribution?: Attribution): void {
+    assignTenant(tenantId, this.#complain, attribution)
   }
 
   /** Runs `fn` with labels on every event of it; nests, and merges with the labels around it. */

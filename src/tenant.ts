@@ -35,8 +35,15 @@ const ATTRIBUTION_FIELDS = [
  * worker runs at once each get their own.
  */
 interface Scope {
-  readonly payer: { tenantId: string | undefined; readonly isShared: boolean }
+  readonly payer: Cell
   readonly attribution: Attribution
+}
+
+interface Cell {
+  tenantId: string | undefined
+  /** Labels that were given with the tenant; those of the scope come over them. */
+  labels: Attribution
+  readonly isShared: boolean
 }
 
 /** The tenant and attribution at one moment, for an event. */
@@ -66,7 +73,7 @@ const { scopes } = shared
 export function perRequest(): void {
   if (shared.perRequest) return
   shared.perRequest = true
-  const fresh = () => scopes.enterWith({ payer: { tenantId: undefined, isShared: true }, attribution: NOBODY })
+  const fresh = () => scopes.enterWith({ payer: cellOf(undefined, true), attribution: NOBODY })
   subscribe('http.server.request.start', fresh)
   // HTTP/2; the channel exists from Node 22.23. On Node 20 nothing is ever published to it.
   subscribe('http2.server.stream.start', fresh)
@@ -74,9 +81,13 @@ export function perRequest(): void {
 
 export function currentPayer(): Payer {
   const scope = scopes.getStore()
-  return scope
-    ? { tenantId: scope.payer.tenantId, attribution: scope.attribution }
-    : { tenantId: undefined, attribution: NOBODY }
+  if (!scope) return { tenantId: undefined, attribution: NOBODY }
+  const { tenantId, labels } = scope.payer
+  return { tenantId, attribution: labels === NOBODY ? scope.attribution : merge(labels, scope.attribution) }
+}
+
+function cellOf(tenantId: string | undefined, isShared: boolean, labels = NOBODY): Cell {
+  return { tenantId, labels, isShared }
 }
 
 /** Told of what was wrong with an id or a label, in one sentence. */
@@ -86,7 +97,7 @@ type Complain = (sentence: string) => void
 export function runAs<T>(tenantId: string, attribution: Attribution | undefined, fn: () => T, complain: Complain): T {
   const outer = scopes.getStore()
   const scope: Scope = {
-    payer: { tenantId: cleanTenantId(tenantId, complain), isShared: true },
+    payer: cellOf(cleanTenantId(tenantId, complain), true, outer?.payer.labels),
     attribution: merge(outer?.attribution, cleanAttribution(attribution, complain)),
   }
   return scopes.run(scope, fn)
@@ -95,22 +106,23 @@ export function runAs<T>(tenantId: string, attribution: Attribution | undefined,
 export function runAttributed<T>(attribution: Attribution, fn: () => T, complain: Complain): T {
   const outer = scopes.getStore()
   const scope: Scope = {
-    payer: outer?.payer.isShared ? outer.payer : { tenantId: outer?.payer.tenantId, isShared: true },
+    payer: outer?.payer.isShared ? outer.payer : cellOf(outer?.payer.tenantId, true, outer?.payer.labels),
     attribution: merge(outer?.attribution, cleanAttribution(attribution, complain)),
   }
   return scopes.run(scope, fn)
 }
 
-export function assignTenant(tenantId: string, complain: Complain): void {
+export function assignTenant(tenantId: string, complain: Complain, attribution?: Attribution): void {
   const id = cleanTenantId(tenantId, complain)
   const scope = scopes.getStore()
-  if (scope?.payer.isShared) scope.payer.tenantId = id
-  else scopes.enterWith({ payer: { tenantId: id, isShared: false }, attribution: scope?.attribution ?? NOBODY })
+  const labels = merge(scope?.payer.labels, cleanAttribution(attribution, complain))
+  if (scope?.payer.isShared) Object.assign(scope.payer, { tenantId: id, labels })
+  else scopes.enterWith({ payer: cellOf(id, false, labels), attribution: scope?.attribution ?? NOBODY })
 }
 
 /** Runs `fn` in a name captured before. */
 export function resumeAs<T>({ tenantId, attribution }: Payer, fn: () => T): T {
-  return scopes.run({ payer: { tenantId, isShared: true }, attribution }, fn)
+  return scopes.run({ payer: cellOf(tenantId, true), attribution }, fn)
 }
 
 /** Runs `fn` in no tenant's name: our own HTTP must never be billed to whoever happened to trigger it. */

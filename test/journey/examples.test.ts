@@ -54,25 +54,52 @@ test('streaming', async () => {
   expect(output).toMatch(/\[anthropic: \d+ in, \d+ out, partial, \$0\.0\d+\]/)
 })
 
-test('limits with Express', async () => {
-  await using emulator = await startEmulator()
-  const server = run('limits-express.ts', emulator, { PORT: '0' })
+/** Starts the server of an example, and asks it in acme's name until acme's money is spent. */
+async function untilRefused(example: string, emulator: Awaited<ReturnType<typeof startEmulator>>, headers = byTenant) {
+  const server = run(example, emulator, { PORT: '0' })
   await expect.poll(server.output, { timeout: 15_000 }).toContain('listening on')
   const url = /http:\S+/.exec(server.output())![0]
-  const ask = (tenant: string) => fetch(`${url}/ask`, { headers: { 'x-tenant': tenant } })
+  const ask = (tenant: string, more: Record<string, string> = {}) =>
+    fetch(`${url}/ask`, { headers: { ...headers(tenant), ...more } })
   const statuses: number[] = []
   while (!statuses.includes(402) && statuses.length < 50) statuses.push((await ask('acme')).status)
-  expect(statuses[0]).toBe(200)
-  expect(statuses.at(-1)).toBe(402)
+  expect([statuses[0], statuses.at(-1)], server.output()).toEqual([200, 402])
+  return {
+    ask,
+    async [Symbol.asyncDispose]() {
+      server.child.kill('SIGTERM')
+      await once(server.child, 'close')
+    },
+  }
+}
+
+const byTenant = (tenant: string): Record<string, string> => ({ 'x-tenant': tenant })
+const midnight = () => new Date(new Date().setUTCHours(24, 0, 0, 0)).toISOString()
+
+test.each([
+  ['limits-express.ts', byTenant],
+  ['limits-fastify.ts', (tenant: string) => ({ authorization: `${tenant}-key` })],
+  ['limits-hono.ts', byTenant],
+  ['limits-next.ts', byTenant],
+  ['limits-http.ts', byTenant],
+])('%s', async (example, headers) => {
+  await using emulator = await startEmulator()
+  await using server = await untilRefused(example, emulator, headers)
   const sent = emulator.requests.length
-  expect(await (await ask('acme')).json()).toEqual({
-    upgrade: 'https://example.com/upgrade',
-    resetsAt: new Date(new Date().setUTCHours(24, 0, 0, 0)).toISOString(),
+  const refused = await server.ask('acme', { accept: 'application/json' })
+  expect(refused.status).toBe(402)
+  expect(await refused.json()).toMatchObject({
+    error: { code: 'LIMIT_EXCEEDED', tenantId: 'acme', limitUsd: '0.0005', window: 'day', resetsAt: midnight() },
   })
   expect(emulator.requests.length).toBe(sent)
-  expect((await ask('globex')).status).toBe(200)
-  server.child.kill('SIGTERM')
-  await once(server.child, 'close')
+  expect((await server.ask('globex')).status).toBe(200)
+})
+
+test('limits with Express: a person gets a page to upgrade on', async () => {
+  await using emulator = await startEmulator()
+  await using server = await untilRefused('limits-express.ts', emulator)
+  const page = await server.ask('acme', { accept: 'text/html' })
+  expect([page.status, await page.text()]).toEqual([402, expect.stringContaining('$0.0005: upgrade')])
 })
 
 test('manual tracking', async () => {
@@ -99,6 +126,10 @@ test('every example is run here', () => {
     'quickstart.ts',
     'streaming.ts',
     'limits-express.ts',
+    'limits-fastify.ts',
+    'limits-hono.ts',
+    'limits-next.ts',
+    'limits-http.ts',
     'manual-tracking.ts',
     'own-endpoint.ts',
     'own-provider.ts',
