@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildIfStale } from './build.mjs'
 import { root } from './entries.mjs'
-import { olderApps, WORKSPACE_APPS } from './sdk-apps.mjs'
+import { canBeRequired, olderApps, WORKSPACE_APPS } from './sdk-apps.mjs'
 
 /**
  * @typedef {{ shape: string, outcome: 'ok' | 'failed' | 'limitation', reason?: string }} Row
@@ -23,10 +23,7 @@ const FORMATS = /** @type {const} */ (['esm', 'cjs'])
 /** @typedef {import('./sdk-apps.mjs').App & { format: 'esm' | 'cjs' }} Combination */
 
 /** @param {readonly import('./sdk-apps.mjs').App[]} apps @returns {readonly Combination[]} */
-const inFormats = (apps) =>
-  apps.flatMap((app) =>
-    FORMATS.filter((format) => format === 'esm' || !app.isOnlyEsm).map((format) => ({ ...app, format })),
-  )
+const inFormats = (apps) => apps.flatMap((app) => FORMATS.map((format) => ({ ...app, format })))
 
 /** What `npm test` plays. */
 export const COMBINATIONS = inFormats(WORKSPACE_APPS)
@@ -34,7 +31,7 @@ export const COMBINATIONS = inFormats(WORKSPACE_APPS)
 /** Every combination under one Node. @param {string} node @param {readonly Combination[]} [combinations] @returns {Promise<Result[]>} */
 export async function playAll(node, combinations = COMBINATIONS) {
   buildIfStale()
-  const waiting = [...combinations.entries()]
+  const waiting = [...combinations.filter((one) => one.format === 'esm' || canBeRequired(node, one)).entries()]
   /** @type {Result[]} */
   const results = []
   const worker = async () => {
@@ -91,7 +88,7 @@ export function tableOf(results, reasons) {
 /** What the older versions lack: they are played with the shapes of the newest. */
 const LACKING = 'Not in this version.'
 
-/** A version that was not played in a module system: see `isOnlyEsm`. */
+/** A version that was not played in a module system: see `canBeRequired`. */
 const UNLOADABLE = 'cannot be loaded, patched or not'
 
 /** The limitations that the suite allows, in the order of their numbers. @returns {string[]} */

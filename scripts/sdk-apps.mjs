@@ -5,10 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { dirname, join } from 'node:path'
 import { root } from './entries.mjs'
 
-/**
- * `isOnlyEsm`: its package cannot be required by anybody.
- * @typedef {{ sdk: string, app: string, folder: string, isOnlyEsm?: boolean }} App
- */
+/** @typedef {{ sdk: string, app: string, folder: string }} App */
 
 const PACKAGES = { openai: 'openai', anthropic: '@anthropic-ai/sdk', genai: '@google/genai' }
 const NAMES = { openai: 'openai', anthropic: 'anthropic', genai: 'google' }
@@ -34,9 +31,7 @@ export function olderApps() {
     const zod = /\^4/.test(peerDependencies.zod ?? '') ? 'zod-4' : 'zod-3'
     link(join(modules, zod), join(folder, 'node_modules/zod'))
     writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
-    // @google/genai 1.0 has its CommonJS in a `.js` file of a package of ES modules.
-    const { status } = spawnSync(process.execPath, ['-e', `require('${PACKAGES[kind]}')`], { cwd: folder })
-    return { sdk: NAMES[kind], app: alias, folder, isOnlyEsm: status !== 0 }
+    return { sdk: NAMES[kind], app: alias, folder }
   })
 }
 
@@ -44,4 +39,10 @@ export function olderApps() {
 function link(target, path) {
   mkdirSync(dirname(path), { recursive: true })
   symlinkSync(target, path, 'dir')
+}
+
+/** @google/genai 1.0 has its CommonJS in a `.js` file of a package of ES modules, which Node 20 lets nobody require. @param {string} node @param {App} app */
+export function canBeRequired(node, { sdk, folder }) {
+  const name = { openai: 'openai', anthropic: '@anthropic-ai/sdk', google: '@google/genai' }[sdk]
+  return spawnSync(node, ['-e', `require('${name}')`], { cwd: folder, stdio: 'ignore' }).status === 0
 }

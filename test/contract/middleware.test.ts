@@ -175,13 +175,8 @@ describe.each(FRAMEWORKS)('$name', ({ start }) => {
       expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200])
     }
     const events = await app.events()
-    const counts = Object.entries(Object.groupBy(events, ({ tenantId }) => String(tenantId)))
-    expect(Object.fromEntries(counts.map(([tenant, own]) => [tenant, own?.length]))).toEqual({
-      acme: 5,
-      globex: 5,
-      initech: 5,
-      undefined: 5,
-    })
+    const callsOf = (tenant: string | undefined) => events.filter(({ tenantId }) => tenantId === tenant).length
+    expect(['acme', 'globex', 'initech', undefined].map(callsOf)).toEqual([5, 5, 5, 5])
     for (const { tenantId, userId } of events)
       expect(userId).toBe(tenantId === undefined ? undefined : `user-of-${tenantId}`)
   })
@@ -256,8 +251,9 @@ describe('options that cannot be', () => {
     ],
   ])('%j', (options, sentence) => {
     const meter = new Meter({ sinks: [memorySink()] })
-    for (const make of [forExpress, forFastify, forHono])
-      expect(() => make.meterRequests(meter, options as never)).toThrow(sentence)
+    expect(() => forExpress.meterRequests(meter, options as never)).toThrow(sentence)
+    expect(() => forFastify.meterRequests(meter, options as never)).toThrow(sentence)
+    expect(() => forHono.meterRequests(meter, options as never)).toThrow(sentence)
     expect(() => forNext.meterRequests(meter, options as never, () => new Response())).toThrow(sentence)
     expect(() => forHttp.meterRequests(meter, options as never, () => undefined)).toThrow(sentence)
   })
