@@ -41,8 +41,10 @@ function link(target, path) {
   symlinkSync(target, path, 'dir')
 }
 
-/** @google/genai 1.0 has its CommonJS in a `.js` file of a package of ES modules, which Node 20 lets nobody require. @param {string} node @param {App} app */
+/** @google/genai 1.0 has its CommonJS in a `.js` file of a package of ES modules, which nobody can require. @param {string} node @param {App} app */
 export function canBeRequired(node, { sdk, folder }) {
   const name = { openai: 'openai', anthropic: '@anthropic-ai/sdk', google: '@google/genai' }[sdk]
-  return spawnSync(node, ['-e', `require('${name}')`], { cwd: folder, stdio: 'ignore' }).status === 0
+  // Run as ES module, it exports nothing.
+  const code = `process.exitCode = Object.keys(require('${name}')).length > 0 ? 0 : 1`
+  return spawnSync(node, ['-e', code], { cwd: folder, stdio: 'ignore' }).status === 0
 }
