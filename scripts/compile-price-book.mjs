@@ -5,13 +5,18 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { waitForUpdate } from '@pydantic/genai-prices'
-import { parseUsd } from '../src/money.ts'
-import { COLUMNS } from '../src/pricing/book-data.ts'
+import { COLUMNS, isNamed } from '../src/pricing/book-data.ts'
+import { rowLabels } from '../src/pricing/labels.ts'
+import { compactRates, layOver, OverlayMismatch } from '../src/pricing/lay-over.ts'
 import { accepts } from '../src/pricing/lookup.ts'
+import { describeFault, HOURS, overlayFaults } from '../src/pricing/overlay-faults.ts'
+import { parseRate } from '../src/pricing/rate-text.ts'
 
 const PACKAGE = '@pydantic/genai-prices'
 const PINNED = {
   version: '0.1.8',
+  /** When it was published: no page was read for it later. */
+  read: '2026-09-23',
   sha256: '0c9da2297434f9f0a3033f26442542457e7b2a68f411aa1b0bb4cade1a129c06',
 }
 
@@ -24,7 +29,7 @@ const HEADER = `/*!
  * @pydantic/genai-prices is Copyright (c) Pydantic Services Inc. 2025 to present, under the MIT License: see NOTICE.
  */`
 
-/** The package's price keys that we have a bucket for. */
+/** The package's price keys that we have a bucket for; where its unit is not the usual one, with that unit. */
 const BUCKET_OF = {
   input_mtok: 'input.text',
   output_mtok: 'output.text',
@@ -41,18 +46,18 @@ const BUCKET_OF = {
   input_video_mtok: 'input.video',
   output_video_mtok: 'output.video',
   web_searches_kcount: 'fee.web_search',
+  storage_searches_kcount: 'fee.file_search',
   requests_kcount: 'fee.request',
+  input_document_kpages: 'unit.input_pages',
+  input_audio_hours: 'unit.input_seconds/hour',
 }
 
-/** Billed apart from tokens, on endpoints or tools that have no bucket yet. */
-const NO_BUCKET = new Set([
-  'storage_searches_kcount',
-  'audio_hours',
-  'input_audio_hours',
-  'input_document_kpages',
-  'input_annotated_document_kpages',
-  'input_text_messages_kcount',
-])
+/** Of a model that has no hours of input, these are of a conversation. */
+const AUDIO_HOURS = 'audio_hours'
+const SESSION = 'unit.session_seconds/hour'
+
+/** Messages of a spoken conversation and pages with annotations, which answers do not count apart. */
+const NO_BUCKET = new Set(['input_annotated_document_kpages', 'input_text_messages_kcount'])
 
 /** Billed within every answer and in no bucket: tokens alone would cost too little, so these models stay unpriced. */
 const UNCOUNTABLE = new Set(['output_citation_mtok'])
@@ -65,28 +70,15 @@ const isUnpublished = (provider, key, usd) =>
 const SPEAKS = /(^|-)tts(-|$)/
 const DRAWS = /^gpt-image-/
 
-const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
-const DATE = /^\d{4}-\d{2}-\d{2}$/
-const HOURS = /^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/
-
 function fail(message) {
   throw new Error(`price book: ${message}`)
 }
 
-/** Whole pico-dollars for one unit. Fifteen digits: the package has sums such as 0.18000000000000002. */
-function perUnit(usd, bucket, where) {
-  const units = bucket.startsWith('fee.') ? 1000n : 1_000_000n
-  const pico = parseUsd(typeof usd === 'number' ? Number(usd.toPrecision(15)) : usd)
-  if (pico === undefined || pico < 0n || pico % units !== 0n)
-    fail(`${where}: ${bucket} at ${usd} is no whole number of pico-dollars per unit`)
-  return Number(pico / units)
-}
-
-/** Rates in the order of the columns, without empty ends. */
-function columnar(rates) {
-  const row = COLUMNS.map((bucket) => rates[bucket] ?? null)
-  while (row.length > 0 && row.at(-1) === null) row.pop()
-  return row
+/** Fifteen digits: the package has sums such as 0.18000000000000002. */
+function rateOf(usd, bucket, unit, where) {
+  const text = String(Number(usd.toPrecision(15)))
+  const plain = text.includes('e-') ? Number(text).toFixed(15).replace(/0+$/, '') : text
+  return parseRate(unit ? `${plain}/${unit}` : plain, bucket) ?? fail(`${where}: ${bucket} at ${usd} is no rate`)
 }
 
 function packageRow(provider, model, { constraint, prices }) {
@@ -96,11 +88,12 @@ function packageRow(provider, model, { constraint, prices }) {
   const ratesAt = (start) => {
     const rates = {}
     for (const [key, price] of Object.entries(prices)) {
-      if (NO_BUCKET.has(key)) continue
-      const bucket = BUCKET_OF[key] ?? fail(`${where}: unknown price key ${key}`)
+      if (NO_BUCKET.has(key) || (key === AUDIO_HOURS && 'input_audio_hours' in prices)) continue
+      const known = key === AUDIO_HOURS ? SESSION : BUCKET_OF[key]
+      const [bucket, unit] = (known ?? fail(`${where}: unknown price key ${key}`)).split('/')
       const tier = price.tiers?.filter((tier) => tier.start <= start).at(-1)
       const usd = tier?.price ?? price.base ?? price
-      if (!isUnpublished(provider, key, usd)) rates[bucket] = perUnit(usd, bucket, where)
+      if (!isUnpublished(provider, key, usd)) rates[bucket] = rateOf(usd, bucket, unit, where)
     }
     if (SPEAKS.test(model.id) && 'output.text' in rates) rates['output.audio'] ??= rates['output.text']
     if (DRAWS.test(model.id) && 'output.text' in rates) rates['output.image'] ??= rates['output.text']
@@ -113,8 +106,10 @@ function packageRow(provider, model, { constraint, prices }) {
   return {
     ...(constraint?.type === 'start_date' && { from: constraint.start_date }),
     ...(constraint?.type === 'time_of_date' && { hours: [utcHours(constraint, where)] }),
-    rates: columnar(base),
-    ...(starts.length > 0 && { above: starts.map((start) => [start, columnar(ratesAt(start))]) }),
+    rates: compactRates(new Map(Object.entries(base))),
+    ...(starts.length > 0 && {
+      above: starts.map((start) => [start, compactRates(new Map(Object.entries(ratesAt(start))))]),
+    }),
   }
 }
 
@@ -127,7 +122,7 @@ function packageRows(provider, model) {
   const periods = Array.isArray(model.prices) ? model.prices : [{ prices: model.prices }]
   if (periods.some(({ prices }) => Object.keys(prices).some((key) => UNCOUNTABLE.has(key)))) return []
   const rows = periods.map((period) => packageRow(provider, model, period))
-  return rows.some(({ rates }) => rates.length > 0) ? rows : []
+  return rows.some(({ rates }) => Object.keys(rates).length > 0) ? rows : []
 }
 
 const DATED = /^\^(.*)-(?:\\d\{8\}|\\d\{4\}-\\d\{2\}-\\d\{2\})\$$/
@@ -161,58 +156,37 @@ function identify(model, models) {
   return { ids: [...ids], family }
 }
 
-function checkOverlay(where, { model, from, days, hours, above, source, read }) {
-  if (typeof model !== 'string' || model !== model.toLowerCase()) fail(`${where}: model ${model}`)
-  if (!DATE.test(read) || !URL.canParse(source)) fail(`${where}: needs a source page and the date it was read`)
-  if (from !== undefined && !DATE.test(from)) fail(`${where}: from ${from}`)
-  for (const span of hours ?? []) if (!HOURS.test(span)) fail(`${where}: hours ${span}`)
-  for (const day of days ?? []) if (!WEEKDAYS.includes(day)) fail(`${where}: day ${day}`)
-  if (days && hours?.some((span) => span.slice(6) <= span.slice(0, 5)))
-    fail(`${where}: weekdays with hours past midnight`)
-  for (const { inputTokens } of above ?? [])
-    if (!Number.isSafeInteger(inputTokens)) fail(`${where}: band ${inputTokens}`)
-}
-
-function overlayRow(where, row) {
-  checkOverlay(where, row)
-  if (row.from === undefined) fail(`${where}: needs the date it holds from`)
-  const rates = (listed) => {
-    if (listed === null) return null
-    const entries = Object.entries(listed).map(([bucket, usd]) => {
-      if (typeof usd !== 'string' || !COLUMNS.includes(bucket)) fail(`${where}: ${bucket} at ${usd}`)
-      return [bucket, perUnit(usd, bucket, where)]
-    })
-    return columnar(Object.fromEntries(entries))
-  }
-  return {
-    from: row.from,
-    ...(row.days && { days: row.days.map((day) => WEEKDAYS.indexOf(day)) }),
-    ...(row.hours && { hours: row.hours }),
-    rates: rates(row.rates),
-    ...(row.above && { above: row.above.map((band) => [band.inputTokens, rates(band.rates)]) }),
+function readOverlay(file, book) {
+  const overlay = JSON.parse(readFileSync(new URL(file, OVERLAY), 'utf8'))
+  const faults = overlayFaults(overlay).map((fault) => describeFault(file, overlay, fault))
+  if (`${overlay.provider}.json` !== file) faults.push(`${file}: is of ${overlay.provider}`)
+  if (faults.length > 0) fail(`\n  ${faults.join('\n  ')}`)
+  try {
+    return layOver(book, overlay, { undatedAsOf: PINNED.read })
+  } catch (error) {
+    if (error instanceof OverlayMismatch) fail(describeFault(file, overlay, error.fault))
+    throw error
   }
 }
 
-/** From the date of its first row on, the overlay is all there is of a model and tier. */
-function lay(models, { provider, rows = [], limits = [] }) {
-  const find = (id) => {
-    let model = models.find(({ ids }) => ids.includes(id))
-    if (!model) models.push((model = { ids: [id], rows: [] }))
-    return model
+/** The rate of a line must lead back to one row. */
+function checkLabels(book) {
+  for (const provider of Object.keys(book.providers)) {
+    const seen = new Set()
+    for (const label of rowLabels(book, provider)) {
+      if (seen.has(label)) fail(`${provider}: two rows for the same model, tier and time: ${label}`)
+      seen.add(label)
+    }
   }
-  const groups = Map.groupBy(rows, (row) => JSON.stringify([row.model, row.tier ?? 'standard']))
-  for (const [key, group] of groups) {
-    const [id, tier] = JSON.parse(key)
-    const laid = group.map((row) => overlayRow(`${provider}/${id}`, row))
-    const model = find(id)
-    if (tier === 'standard') {
-      const start = laid.map((row) => row.from).sort()[0]
-      model.rows = [...model.rows.filter((row) => !row.hours && (row.from ?? '') < start), ...laid]
-    } else model.tiers = { ...model.tiers, [tier]: laid }
-  }
-  for (const limit of limits) {
-    checkOverlay(`${provider}/${limit.model}`, limit)
-    find(limit.model).maxOutputTokens = limit.maxOutputTokens
+}
+
+/** A fee or a surcharge of no model is a slip of the pen. */
+function checkPatterns({ providers }) {
+  const idsOf = (provider) => providers[provider]?.models.flatMap(({ ids }) => ids) ?? []
+  for (const [provider, { like = [], fees = [], modifiers = [] }] of Object.entries(providers)) {
+    const ids = [provider, ...like].flatMap(idsOf)
+    for (const pattern of [...fees, ...modifiers].flatMap(({ models }) => models))
+      if (!isNamed([pattern], ids)) fail(`${provider}: a fee or a modifier is for ${pattern}, which is no model`)
   }
 }
 
@@ -225,39 +199,40 @@ async function compile() {
   if (version !== PINNED.version || sha256 !== PINNED.sha256)
     fail(`${PACKAGE} ${version} (${sha256}) is not the pinned ${PINNED.version}: read what changed, then pin it`)
 
+  const sources = []
   const providers = {}
-  for (const provider of await waitForUpdate())
+  for (const provider of await waitForUpdate()) {
+    const source = sources.push([provider.pricing_urls.join(' '), PINNED.read, `as in ${PACKAGE} ${version}`]) - 1
     providers[provider.id] = {
       ...(provider.fallback_model_providers && { like: provider.fallback_model_providers }),
+      source,
       models: packageModels(provider),
     }
-  let read = ''
-  for (const file of readdirSync(OVERLAY).sort()) {
-    const overlay = JSON.parse(readFileSync(new URL(file, OVERLAY), 'utf8'))
-    lay((providers[overlay.provider] ??= { models: [] }).models, overlay)
-    for (const row of [...(overlay.rows ?? []), ...(overlay.limits ?? [])]) if (row.read > read) read = row.read
   }
-  const digest = createHash('sha256')
-    .update(JSON.stringify([COLUMNS, providers]))
-    .digest('hex')
-  return {
-    source: { package: PACKAGE, version, sha256 },
-    version: `genai-prices-${version}+overlay-${read}.${digest.slice(0, 8)}`,
-    columns: COLUMNS,
-    providers,
-  }
+  let book = { version: '', read: PINNED.read, columns: COLUMNS, sources, providers }
+  for (const file of readdirSync(OVERLAY).sort()) book = readOverlay(file, book)
+  checkLabels(book)
+  checkPatterns(book)
+  const { version: _, ...content } = book
+  const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex')
+  return { ...book, version: `genai-prices-${version}+overlay-${book.read}.${digest.slice(0, 8)}` }
 }
 
 /** Text and not an object: `JSON.parse` reads it several times as fast. One model a line, so that diffs can be read. */
 function print({ providers, ...head }) {
-  const sections = Object.entries(providers).map(([id, { like, models }]) => {
-    const lines = models.map((model) => JSON.stringify(model)).join(',\n')
-    const makers = like ? `"like":${JSON.stringify(like)},` : ''
-    return `${JSON.stringify(id)}:{${makers}"models":[\n${lines}\n]}`
+  const listed = (list) => `[\n${list.map((item) => JSON.stringify(item)).join(',\n')}\n]`
+  const sections = Object.entries(providers).map(([id, { models, fees, modifiers, ...rest }]) => {
+    const parts = Object.entries(rest).map(([key, value]) => `"${key}":${JSON.stringify(value)}`)
+    parts.push(`"models":${listed(models)}`)
+    if (fees) parts.push(`"fees":${listed(fees)}`)
+    if (modifiers) parts.push(`"modifiers":${listed(modifiers)}`)
+    return `${JSON.stringify(id)}:{${parts.join(',')}}`
   })
-  const json = `{"version":${JSON.stringify(head.version)},\n"source":${JSON.stringify(head.source)},
-"columns":${JSON.stringify(head.columns)},\n"providers":{\n${sections.join(',\n')}\n}}`
-  if (/`|\$\{/.test(json)) fail('a name would end the template literal')
+  const parts = Object.entries(head).map(
+    ([key, value]) => `"${key}":${key === 'sources' ? listed(value) : JSON.stringify(value)}`,
+  )
+  const json = `{${parts.join(',\n')},\n"providers":{\n${sections.join(',\n')}\n}}`
+  if (/`|\$\{/.test(json)) fail('a text would end the template literal')
   JSON.parse(json)
   return `${HEADER}\n\n/** \`BookData\` as JSON. */\nexport const PRICE_BOOK: string = String.raw\`${json}\`\n`
 }

@@ -1,16 +1,25 @@
 // Which model of a provider an id means: the id itself, a dated snapshot of it, or, flagged, one of its family.
 
-import type { FamilyRule, ModelData, ProviderData } from './book-data.ts'
+import type { BookData, FamilyRule, ModelData } from './book-data.ts'
+import { providerNamed } from './provider-names.ts'
 
 export interface Found {
   readonly model: ModelData
   /** The provider whose row it is: a model that Azure serves at its maker's price is found at the maker. */
   readonly provider: string
-  /** The id itself is in no list of this provider. */
-  readonly isFallback: boolean
+  readonly how: 'listed' | 'snapshot' | 'maker' | 'family'
 }
 
-export type Lookup = (provider: string, model: string) => Found | undefined
+/** The price is a guess: the id itself is in no list of this provider. */
+export function isFallback({ how }: Found): boolean {
+  return how === 'maker' || how === 'family'
+}
+
+export interface Lookup {
+  (provider: string, model: string): Found | undefined
+  /** The name in the book: `bedrock` is its `aws`. `undefined` where it has no prices of such a provider. */
+  providerOf(name: string): string | undefined
+}
 
 /**
  * What makers append to an id to pin or follow one model: `-20250929`, `-2024-08-06`, `-latest`, `-001`, Vertex
@@ -18,10 +27,23 @@ export type Lookup = (provider: string, model: string) => Found | undefined
  * `-0709` of xAI are models of their own with prices of their own.
  */
 const SNAPSHOT =
-  /^(.+?)(?:(?:[-@]20\d\d[01]\d[0-3]\d|-20\d\d-[01]\d-[0-3]\d|[-@]latest|@default|-00\d)(?:-v\d+(?::\d+)?)?|-v\d+:\d+)$/
+  /^(.+?)(?:(?:[-@](20\d\d[01]\d[0-3]\d)|-(20\d\d-[01]\d-[0-3]\d)|[-@]latest|@default|-00\d)(?:-v\d+(?::\d+)?)?|-v\d+:\d+)$/
 
-export function createLookup(providers: Readonly<Record<string, ProviderData>>): Lookup {
+/** `ft:gpt-4o-2024-08-06:acme::abc123`: a model of OpenAI that was trained further is billed by what it was before. */
+const TRAINED = /^(ft:[^:]+):/
+
+/** `models/gemini-3.8-flash`, `projects/p/locations/l/publishers/google/models/gemini-3.8-flash`. */
+const RESOURCE = /^(?:projects\/[^/]+\/locations\/[^/]+\/)?(?:publishers\/[^/]+\/)?models\//
+
+/** `arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-5`. */
+const ARN = /^arn:[^/]+\//
+
+/** No maker has a longer one; what is longer is not kept, nor run through rules. */
+const LONGEST_ID = 200
+
+export function createLookup({ providers, read = '' }: Pick<BookData, 'providers' | 'read'>): Lookup {
   const indexes = new Map<string, ReadonlyMap<string, ModelData>>()
+  const asOf = read.replaceAll('-', '')
 
   const indexOf = (provider: string): ReadonlyMap<string, ModelData> => {
     let index = indexes.get(provider)
@@ -29,33 +51,59 @@ export function createLookup(providers: Readonly<Record<string, ProviderData>>):
     return index
   }
 
-  const exact = (provider: string, id: string): ModelData | undefined => {
+  const exact = (provider: string, id: string): Found | undefined => {
     const index = indexOf(provider)
     const listed = index.get(id)
-    if (listed) return listed
-    const base = SNAPSHOT.exec(id)?.[1]
-    return base === undefined ? undefined : (index.get(base) ?? index.get(`${base}-latest`))
+    if (listed) return { model: listed, provider, how: 'listed' }
+    const [, base, compact, dashed] = SNAPSHOT.exec(id) ?? []
+    if (base === undefined) return undefined
+    const model = index.get(base) ?? index.get(`${base}-latest`) ?? index.get(`${base}-v1:0`)
+    // One made after the prices were read can have a price of its own; one before would be listed with it.
+    const isNewer = asOf !== '' && (compact ?? dashed?.replaceAll('-', '') ?? '') > asOf
+    return model && { model, provider, how: isNewer ? 'family' : 'snapshot' }
   }
 
-  const family = (provider: string, id: string): ModelData | undefined =>
-    providers[provider]!.models.find((model) => model.family?.some((rule) => accepts(rule, id)))
+  const family = (provider: string, id: string): Found | undefined => {
+    const model = providers[provider]!.models.find((candidate) => candidate.family?.some((rule) => accepts(rule, id)))
+    return model && { model, provider, how: 'family' }
+  }
 
-  return (provider, name) => {
-    if (!Object.hasOwn(providers, provider)) return undefined
-    const id = name.toLowerCase().replace(/^models\//, '')
+  const providerOf = (name: string): string | undefined => {
+    if (Object.hasOwn(providers, name)) return name
+    const known = providerNamed(name)
+    return Object.hasOwn(providers, known) ? known : undefined
+  }
+
+  const find = (name: string, model: string): Found | undefined => {
+    const provider = providerOf(name)
+    if (provider === undefined || model.length > LONGEST_ID) return undefined
+    const lower = model.toLowerCase()
+    const listed = indexOf(provider).get(lower)
+    if (listed) return { model: listed, provider, how: 'listed' }
+    const plain = withoutSeller(provider, lower).replace(RESOURCE, '').replace(ARN, '')
+    const id = TRAINED.exec(plain)?.[1] ?? plain
     const own = exact(provider, id)
-    if (own) return { model: own, provider, isFallback: false }
+    if (own && own.how !== 'family') return own
     const makers = (providers[provider]!.like ?? []).filter((maker) => Object.hasOwn(providers, maker))
     for (const maker of makers) {
-      const model = exact(maker, id)
-      if (model) return { model, provider: maker, isFallback: true }
+      const found = exact(maker, id)
+      if (found) return { ...found, how: found.how === 'family' ? 'family' : 'maker' }
     }
+    if (own) return own
     for (const candidate of [provider, ...makers]) {
-      const model = family(candidate, id)
-      if (model) return { model, provider: candidate, isFallback: true }
+      const found = family(candidate, plain)
+      if (found) return found
     }
     return undefined
   }
+
+  return Object.assign(find, { providerOf })
+}
+
+/** `openai/gpt-4o` at OpenAI, `bedrock/anthropic.claude-opus-5` at Bedrock: how routers and their clients spell an id. */
+function withoutSeller(provider: string, id: string): string {
+  const slash = id.indexOf('/')
+  return slash > 0 && providerNamed(id.slice(0, slash)) === provider ? id.slice(slash + 1) : id
 }
 
 function indexIds(models: readonly ModelData[]): ReadonlyMap<string, ModelData> {

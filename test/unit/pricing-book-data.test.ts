@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { type BookData, COLUMNS, type RateList, type RowData } from '../../src/pricing/book-data.ts'
+import { type BookData, COLUMNS, type RateList, ratesByName } from '../../src/pricing/book-data.ts'
 import { PRICE_BOOK } from '../../src/pricing/data/price-book.ts'
+import { rowLabels } from '../../src/pricing/labels.ts'
 import { loadPriceBook } from '../../src/pricing/price-book.ts'
+import { rationalRate } from '../../src/pricing/rate-text.ts'
 import { tierOf } from '../../src/pricing/tier.ts'
+import { BUCKETS } from '../../src/usage.ts'
 
 const root = new URL('../../', import.meta.url)
 const data = JSON.parse(PRICE_BOOK) as BookData
@@ -39,14 +42,19 @@ it('carries the notice that the licence of its source asks for', () => {
 })
 
 describe('every row', () => {
-  it('holds whole pico-dollars that a double holds too', () => {
+  it('has rates that are exact, in columns that are known', () => {
     const lists = rows.flatMap(({ rates, above = [] }): (RateList | null)[] => [
       rates,
       ...above.map(([, list]) => list),
     ])
-    for (const list of lists)
-      for (const rate of list ?? []) expect(rate === null || (Number.isSafeInteger(rate) && rate >= 0)).toBe(true)
     expect(data.columns).toEqual(COLUMNS)
+    for (const list of lists)
+      for (const [bucket, rate] of ratesByName(list ?? [], data.columns)) {
+        expect(data.columns).toContain(bucket)
+        const { num, den } = rationalRate(rate)
+        expect(num >= 0n && den > 0n).toBe(true)
+        if (typeof rate === 'number') expect(Number.isSafeInteger(rate)).toBe(true)
+      }
   })
 
   it('has bands that rise', () => {
@@ -57,16 +65,45 @@ describe('every row', () => {
   })
 
   it('has a date that is one and hours that are some', () => {
-    for (const { from, hours = [] } of rows) {
-      if (from !== undefined) expect(new Date(from).toISOString().slice(0, 10)).toBe(from)
+    for (const { from, until, hours = [] } of rows) {
+      for (const time of [from, until])
+        if (time !== undefined) expect(new Date(time).toISOString()).toContain(time.replace('Z', ''))
       for (const span of hours) expect(span).toMatch(/^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/)
     }
   })
 
   it('comes after the rows that it succeeds', () => {
-    const dates = (list: readonly RowData[]) => list.flatMap(({ from }) => from ?? [])
-    for (const list of rowLists) expect(dates(list)).toEqual(dates(list).sort())
+    for (const list of rowLists)
+      for (const variant of new Set(list.map((row) => row.variant))) {
+        const dates = list.filter((row) => row.variant === variant).flatMap(({ from }) => from ?? [])
+        expect(dates).toEqual(dates.toSorted())
+      }
   })
+
+  it('leads to a page and a day', () => {
+    const places = models.flatMap(({ provider, model }) =>
+      [...model.rows, ...Object.values(model.tiers ?? {}).flat()].map(
+        ({ source }) => source ?? data.providers[provider]!.source,
+      ),
+    )
+    expect(places.length).toBeGreaterThan(1500)
+    for (const place of new Set(places)) {
+      const [page, read] = data.sources![place!]!
+      expect(page).toMatch(/^https:\/\//)
+      expect(read).toMatch(/^20\d\d-\d\d-\d\d$/)
+    }
+  })
+
+  it('has a name that no other row has', () => {
+    for (const provider of Object.keys(data.providers)) {
+      const labels = [...rowLabels(data, provider)]
+      expect(labels).toHaveLength(new Set(labels).size)
+    }
+  })
+})
+
+it('has a column for every bucket', () => {
+  expect([...COLUMNS].sort()).toEqual([...BUCKETS, 'fee.request'].sort())
 })
 
 describe('every model', () => {
@@ -81,18 +118,5 @@ describe('every model', () => {
   it('files its tiers under the names that answers are read as', () => {
     for (const { provider, model } of models)
       for (const tier of Object.keys(model.tiers ?? {})) expect(tierOf(provider, tier)).toBe(tier)
-  })
-})
-
-describe('the overlay', () => {
-  const folder = new URL('src/pricing/data/overlay/', root)
-
-  it.each(readdirSync(folder))('%s is of one provider, and each row says where it was read', (file) => {
-    const overlay = JSON.parse(readFileSync(new URL(file, folder), 'utf8'))
-    expect(`${overlay.provider}.json`).toBe(file)
-    for (const row of [...overlay.rows, ...(overlay.limits ?? [])]) {
-      expect(row.source).toMatch(/^https:\/\//)
-      expect(row.read).toMatch(/^20\d\d-\d\d-\d\d$/)
-    }
   })
 })
