@@ -1,36 +1,40 @@
-// Accounts of a plain backend: it answers "limit and spent", cached here, with this process's own money on top.
+// Limits of a plain backend: it answers "limit and spent", cached here, with this process's own money on top.
 
+import { MeterError } from '../errors.ts'
 import { nanoCeil, type PicoUsd } from '../money.ts'
-import { escrowOf, grant, type Lease, leaseIn, tell } from './lease.ts'
-import type { Account, LeaseStep, LimitRule, LimitStore } from './limit-store.ts'
+import { type Books, emptyBooks, takeStep } from './lease.ts'
+import type { Account, AccountKey, LeaseStep, LimitRule, LimitStore } from './limit-store.ts'
 import { createLimitsClient, type LimitsClientOptions, type RemoteLimit } from './limits-client.ts'
+import { fieldsOf, tenantScope } from './scope.ts'
 import type { Unsynced } from './unsynced.ts'
-import { windowEnd, windowId, windowStart } from './window.ts'
+import { calendarOf, type Window } from './window.ts'
 
 export interface HttpStoreOptions extends LimitsClientOptions {
   /** How long an answer is used, in milliseconds. */
   readonly ttlMs: number
   readonly unsynced: Unsynced
   readonly now?: () => number
+  readonly monotonic?: () => number
   /** Told of a backend that does not answer; calls go on with the last answer, or without a limit. */
   readonly onFailure: (error: Error) => void
   readonly onSuccess?: () => void
 }
 
-interface RemoteAccount extends Account {
-  committed: bigint
-  escrow: bigint
-  readonly from: number
-  readonly until: number
+/** A limit, and its account in the current window. */
+interface RemoteAccount {
+  readonly rule: LimitRule
+  readonly window: Window
+  readonly books: Books
   /** As the backend said. */
   readonly spentThere: bigint
   /** What of this process's spend the backend did not know when it said so. */
   readonly beyond: (since: number) => PicoUsd
-  readonly leases: Map<string, Lease>
 }
 
 interface Tenant {
   accounts: readonly RemoteAccount[]
+  /** Those of `accounts`. */
+  rules: readonly LimitRule[]
   /** Epoch milliseconds until which `accounts` are used. */
   freshUntil: number
   asking: Promise<void> | undefined
@@ -46,7 +50,7 @@ const TENANTS_REMEMBERED = 100_000
 
 /** A limit store over `GET`, `PUT` and `DELETE {base}/v1/limits/{tenant}` of docs/wire.md. */
 export function httpLimitStore(options: HttpStoreOptions): LimitStore {
-  const { ttlMs, unsynced, now = Date.now } = options
+  const { ttlMs, unsynced, now = Date.now, monotonic = () => performance.now() } = options
   const client = createLimitsClient(options)
   const tenants = new Map<string, Tenant>()
   /** The last question got no answer: no call waits, for whatever tenant, until one does. */
@@ -59,6 +63,7 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
       if (oldest !== undefined) tenants.delete(oldest)
       tenant = {
         accounts: [],
+        rules: [],
         freshUntil: Number.NEGATIVE_INFINITY,
         asking: undefined,
         hasFailed: false,
@@ -96,27 +101,37 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
     beyond: (since: number) => PicoUsd,
   ): void {
     const at = now()
-    tenant.accounts = limits.map(({ spentNanoUsd, ...rule }) => {
-      const id = windowId(rule.window, at)
-      const same = tenant.accounts.find((account) => account.windowId === id)
-      return open({ ...rule, tenantId }, at, spentNanoUsd, beyond, same?.leases)
+    const accounts = limits.map(({ spentNanoUsd, ...limit }) => {
+      const rule = { ...limit, scope: tenantScope(tenantId), settings: {} }
+      const window = calendarOf(rule.per).at(at)
+      const same = tenant.accounts.find((account) => account.rule.per === rule.per && account.window.id === window.id)
+      return { rule, window, books: same?.books ?? emptyBooks(0n), spentThere: spentNanoUsd, beyond }
     })
-    tenant.freshUntil = Math.min(at + ttlMs, ...tenant.accounts.map(({ until }) => until))
+    put(tenant, accounts)
+    tenant.freshUntil = Math.min(at + ttlMs, ...accounts.map(({ window }) => window.until))
     tenant.hasFailed = false
     isSilent = false
     options.onSuccess?.()
   }
 
-  /** The accounts as of now: what this process spent since the answer is on top of it. */
-  function upToDate(tenant: Tenant): readonly RemoteAccount[] {
+  function put(tenant: Tenant, accounts: readonly RemoteAccount[]): void {
+    tenant.accounts = accounts
+    tenant.rules = accounts.map(({ rule }) => rule)
+  }
+
+  /** Only while the backend is silent: a new window begins with nothing but what is spent here. */
+  function rollOver(tenantId: string, tenant: Tenant): readonly LimitRule[] {
     const at = now()
-    // Only while the backend is silent: the new window begins with nothing but what is spent here.
-    if (tenant.accounts.some(({ until }) => at >= until))
+    if (tenant.accounts.some(({ window }) => at >= window.until))
       tenant.accounts = tenant.accounts.map((account) =>
-        at < account.until ? account : open(account, at, 0n, unsynced.beyondAnswer(account.tenantId)),
+        at < account.window.until ? account : opened(tenantId, account.rule, at),
       )
-    for (const account of tenant.accounts) count(account)
-    return tenant.accounts
+    return tenant.rules
+  }
+
+  function opened(tenantId: string, rule: LimitRule, at: number): RemoteAccount {
+    const window = calendarOf(rule.per).at(at)
+    return { rule, window, books: emptyBooks(0n), spentThere: 0n, beyond: unsynced.beyondAnswer(tenantId) }
   }
 
   function change(tenantId: string, work: () => Promise<void>): Promise<void> {
@@ -130,79 +145,85 @@ export function httpLimitStore(options: HttpStoreOptions): LimitStore {
   }
 
   /** A limit that the backend could not store holds in this process, until the backend answers what it knows. */
-  function holdHere(rule: LimitRule): void {
-    const tenant = tenantOf(rule.tenantId)
+  function holdHere(tenantId: string, rule: LimitRule): void {
+    const tenant = tenantOf(tenantId)
     const at = now()
-    const others = tenant.accounts.filter(({ window }) => window !== rule.window)
-    tenant.accounts = [...others, open(rule, at, 0n, unsynced.beyondAnswer(rule.tenantId))]
+    put(tenant, [...tenant.accounts.filter(({ rule: { per } }) => per !== rule.per), opened(tenantId, rule, at)])
     tenant.hasFailed = true
     tenant.freshUntil = at + ttlMs
   }
 
+  function find({ scope, per, windowId }: Pick<AccountKey, 'scope' | 'per' | 'windowId'>): RemoteAccount | undefined {
+    const tenant = tenants.get(tenantIn(scope))
+    const account = tenant?.accounts.find(({ rule, window }) => rule.per === per && window.id === windowId)
+    if (account) account.books.committed = account.spentThere + nanoCeil(account.beyond(account.window.since))
+    return account
+  }
+
+  function step(request: LeaseStep) {
+    const account = find(request)
+    if (!account) return undefined
+    const { books, rule } = account
+    // Its spend is in the backend's figure or among the unsynced: of a lease only what it holds counts on top.
+    const known = books.leases.get(request.leaseId)?.spent ?? 0n
+    if (request.spent > known) books.committed -= request.spent - known
+    return takeStep(books, [], request, rule.limitNanoUsd, monotonic())
+  }
+
   return {
-    setLimit: (rule) =>
-      change(rule.tenantId, () =>
-        client.write(rule).then(
+    isPrivate: true,
+    setLimit(rule) {
+      const tenantId = tenantIn(rule.scope)
+      if (Object.keys(rule.settings).length > 0)
+        throw new MeterError(
+          'BAD_INPUT',
+          'A backend over HTTP knows calendar windows in UTC only: this limit needs a store of its own.',
+        )
+      return change(tenantId, () =>
+        client.write(tenantId, rule).then(
           () => {
             isSilent = false
           },
           (error: unknown) => {
-            holdHere(rule)
+            holdHere(tenantId, rule)
             throw error
           },
         ),
-      ),
-    removeLimit: (tenantId, window) => change(tenantId, () => client.remove(tenantId, window)),
-    accounts(tenantId) {
+      )
+    },
+    removeLimit({ scope, per }) {
+      const tenantId = tenantIn(scope)
+      return change(tenantId, () => client.remove(tenantId, per))
+    },
+    changes: () => ({ revision: 0, rules: [], removed: [] }),
+    rulesOf(tenantId) {
       const tenant = tenantOf(tenantId)
-      if (now() < tenant.freshUntil) return upToDate(tenant)
+      if (now() < tenant.freshUntil) return rollOver(tenantId, tenant)
       const asked = (tenant.asking ??= ask(tenantId, tenant).finally(() => {
         tenant.asking = undefined
       }))
-      if (!tenant.hasFailed && !isSilent) return asked.then(() => upToDate(tenant))
+      if (!tenant.hasFailed && !isSilent) return asked.then(() => rollOver(tenantId, tenant))
       asked.catch(() => undefined)
-      return upToDate(tenant)
+      return rollOver(tenantId, tenant)
     },
-    lease(step: LeaseStep) {
-      const id = windowId(step.window, step.at)
-      const account = tenants.get(step.tenantId)?.accounts.find((one) => one.windowId === id)
-      if (!account) return undefined
-      const lease = leaseIn(account.leases, step.leaseId)
-      // Its spend is in the backend's figure or among the unsynced: of a lease only what it holds counts here.
-      tell(lease, step)
-      count(account)
-      const granted = grant(lease, step, account.limitNanoUsd - account.committed - account.escrow)
-      count(account)
-      return { granted, account }
-    },
+    accounts: (keys) =>
+      keys.map((key): Account | undefined => {
+        const account = find(key)
+        if (!account) return undefined
+        const { committed, escrow, suspense, warned } = account.books
+        return { committed, escrow, suspense, warned, limitNanoUsd: account.rule.limitNanoUsd }
+      }),
+    lease: (steps) => steps.map(step),
   }
 }
 
-function open(
-  { tenantId, window, limitNanoUsd, mode }: LimitRule,
-  at: number,
-  spentThere: bigint,
-  beyond: (since: number) => PicoUsd,
-  leases: Map<string, Lease> = new Map(),
-): RemoteAccount {
-  return {
-    tenantId,
-    window,
-    limitNanoUsd,
-    mode,
-    windowId: windowId(window, at),
-    from: windowStart(window, at),
-    until: windowEnd(window, at) ?? Number.POSITIVE_INFINITY,
-    committed: spentThere,
-    escrow: 0n,
-    spentThere,
-    beyond,
-    leases,
-  }
-}
-
-function count(account: RemoteAccount): void {
-  account.committed = account.spentThere + nanoCeil(account.beyond(account.from))
-  account.escrow = 0n
-  for (const lease of account.leases.values()) account.escrow += escrowOf(lease)
+/** Throws MeterError `BAD_INPUT` for a scope that has no address there. */
+function tenantIn(scope: string): string {
+  const fields = fieldsOf(scope)
+  const [[field, tenantId] = ['', '']] = fields
+  if (fields.length === 1 && field === 'tenant') return tenantId
+  throw new MeterError(
+    'BAD_INPUT',
+    'A backend over HTTP knows limits of whole tenants only: this limit needs a store of its own.',
+  )
 }

@@ -1,250 +1,243 @@
 // May this call happen? Takes from the pockets of all limits it counts in, or refuses it, and settles what it cost.
 
-import { LimitExceededError } from '../errors.ts'
-import { formatUsd, PICO_PER_NANO, type PicoUsd, picoFromNano } from '../money.ts'
-import type { Account, LeaseAnswer, LimitStore } from './limit-store.ts'
-import { ask, createPocket, freeIn, giveUp, type Pocket, putBack, tellSpent } from './pocket.ts'
-import type { Unsynced } from './unsynced.ts'
-import { windowEnd, windowId } from './window.ts'
+import type { PicoUsd } from '../money.ts'
+import { countOverrun, createCounts, type LimiterCounts } from './counts.ts'
+import { type Estimate, isEnforced } from './estimate.ts'
+import { createHeartbeat } from './heartbeat.ts'
+import { type Hold, holdOf, type OwnHold } from './hold.ts'
+import { createLearning } from './learning.ts'
+import type { LimitKey, LimitRule, MaybePromise } from './limit-store.ts'
+import type { LimiterSetup } from './limiter-setup.ts'
+import { createOutage } from './outage.ts'
+import { END, freeIn, isPromise, type Pocket, putBack, TELL } from './pocket.ts'
+import { createPockets } from './pockets.ts'
+import { createReserve, createTopUp, type Reservation } from './reserve.ts'
+import { createRuleBook, type LiveRule } from './rule-book.ts'
+import type { Belonging } from './scope.ts'
+import { createStandings, type Standings } from './standings.ts'
+import { createTeller } from './teller.ts'
+import { createTill } from './till.ts'
+import { createWarnings } from './warnings.ts'
 
-interface Part {
-  readonly pocket: Pocket
-  amount: PicoUsd
-}
+export type { LimiterCounts } from './counts.ts'
+export type { Hold } from './hold.ts'
 
-/** Money set aside for one call, in every account that the call counts in. Settled once; later settlements do nothing. */
-export interface Hold {
-  readonly tenantId: string
-  readonly parts: readonly Part[]
-  isSettled: boolean
-}
-
-/** What a call may cost. `expected` is held by default, `ceiling` under a hard limit. */
-export interface Estimate {
-  readonly expected: PicoUsd
-  readonly ceiling: PicoUsd
-}
-
-type MaybePromise<T> = T | Promise<T>
-
-export interface Limiter {
-  /** The tenant's accounts; no estimate is needed for one that has none. */
-  accounts(tenantId: string, at: number): MaybePromise<readonly Account[]>
-  /** Takes from all of the accounts or from none; throws LimitExceededError. */
-  reserve(accounts: readonly Account[], estimate: Estimate, at: number): MaybePromise<Hold>
+export interface Limiter extends Standings {
+  /** The pockets of the limits that a call counts in; no estimate is needed where there is none. */
+  pockets(call: Belonging, at: number): MaybePromise<readonly Pocket[]>
+  /** Takes from all of the pockets or from none; throws LimitExceededError. */
+  reserve(pockets: readonly Pocket[], estimate: Estimate, call: Belonging): MaybePromise<Hold>
   /** The call that was made at `at` has cost this much; what was held above it is free again. */
   settle(hold: Hold, cost: PicoUsd, at: number): void
   /** Spend that nothing was held for; `at` decides the windows it counts in. */
-  spend(tenantId: string, cost: PicoUsd, at: number): void
-  /** Returns what is free in this process's pockets, so that a lowered limit holds from the next call on. */
-  giveBack(tenantId: string): void
-  /** The accounts of a tenant after this process has told what it spent. */
-  report(tenantId: string, at: number): Promise<readonly Account[]>
-  /** Held for calls in flight, here. */
-  heldFor(account: Account): PicoUsd
+  spend(call: Belonging, cost: PicoUsd, at: number): void
+  /** Holds from the next call on. */
+  setLimit(rule: LimitRule): MaybePromise<void>
+  removeLimit(key: LimitKey): MaybePromise<void>
   readonly heldTotal: PicoUsd
-  /** Gives up the pockets of a limit that is no more. */
-  forget(tenantId: string, window: Account['window']): Promise<unknown> | undefined
+  readonly counts: Readonly<LimiterCounts>
+  readonly isStoreDown: boolean
+  readonly storeOutages: number
+  /** What the heartbeat does, at once. */
+  beat(): Promise<void>
   /** Gives up every pocket: what is free in them is the other processes' again. */
   close(): Promise<void>
 }
 
-export interface LimiterSetup {
-  readonly store: LimitStore
-  readonly unsynced: Unsynced
-  /** Takes work that nobody waits for, and sees to its failure. */
-  readonly keep: (work: Promise<unknown>) => void
-  readonly now?: () => number
-}
-
-export function createLimiter({ store, unsynced, keep, now = Date.now }: LimiterSetup): Limiter {
-  /** By tenant, and by the name of the window. */
-  const pockets = new Map<string, Map<string, Pocket>>()
+export function createLimiter(setup: LimiterSetup): Limiter {
+  const { store, unsynced, keep, now = Date.now, monotonic = () => performance.now() } = setup
+  const { ttlMs = 30_000, timeoutMs = 800, heartbeatMs = 1000 } = setup
+  const book = createRuleBook()
+  const pockets = createPockets({ opening: setup.opening })
+  const warnings = createWarnings(setup.warnAt ?? [50, 80, 100], setup.onWarning)
+  const counts = createCounts()
   let heldTotal: PicoUsd = 0n
 
-  function pocketsOf(tenantId: string): Iterable<Pocket> {
-    return pockets.get(tenantId)?.values() ?? []
+  const teller = createTeller({
+    store,
+    monotonic,
+    ttlMs,
+    timeoutMs,
+    answered(pocket, step, answer) {
+      warnings.answered(pocket, step.warned, answer)
+      warnings.schedule(pocket)
+      // Others may have spent so much: the next heartbeat tells.
+      if (pocket.spent >= pocket.warnAt) warnings.reach(pocket)
+    },
+    went(state, cause) {
+      if (state === 'up') outage.ended()
+      else heartbeat.start()
+      setup.onStore?.(state, cause)
+    },
+  })
+  const outage = createOutage(() => teller, setup.whenDown)
+  const till = createTill(teller, monotonic, { slices: !store.rulesOf, isShared: !store.isPrivate })
+  const changed = (pocket: Pocket, by: PicoUsd): void => {
+    heldTotal += by
+    pocket.lastUsed = monotonic()
+    pockets.active.add(pocket)
+    heartbeat.start()
+  }
+  const counted = (what: 'observed' | 'clamped' | 'falseRefusals' | 'allowedWhileDown') => void counts[what]++
+  const { reserve, release } = createReserve({
+    till,
+    outage,
+    monotonic,
+    changed,
+    counted,
+    isFresh: !store.rulesOf,
+  })
+  const topUp = createTopUp({ till, changed })
+  const heartbeat = createHeartbeat({
+    store,
+    teller,
+    pockets,
+    monotonic,
+    ttlMs,
+    everyMs: heartbeatMs,
+    revision: () => learning.revision,
+    learn: (changes) => learning.learn(changes),
+    isShared: !store.isPrivate,
+  })
+
+  const learning = createLearning({
+    store,
+    book,
+    pockets,
+    teller,
+    quietly,
+    loaded: () => {
+      if (!store.isPrivate) heartbeat.start()
+    },
+    lost: () => setup.onStore?.('lost', undefined),
+  })
+
+  function pocketsOf(call: Belonging, at: number): MaybePromise<readonly Pocket[]> {
+    const matching = book.matching(call)
+    if (matching.length === 0) return NONE
+    const found = matching.map((live) => pockets.of(live, at))
+    const opening = found.filter(({ opens }) => opens !== undefined)
+    if (opening.length === 0) return found
+    return Promise.all(opening.map(async ({ opens }) => opens)).then(() => pocketsOf(call, at))
   }
 
-  function pocketOf(account: Account, at: number): Pocket {
-    let own = pockets.get(account.tenantId)
-    if (!own) pockets.set(account.tenantId, (own = new Map()))
-    let pocket = own.get(account.windowId)
-    if (pocket) return pocket
-    pocket = createPocket(account, at)
-    // Money of a window that is over stays with the calls that hold it and is never spent in the next one.
-    for (const [id, old] of own) if (old.window === account.window && old.inFlight === 0) own.delete(id)
-    own.set(account.windowId, pocket)
-    return pocket
-  }
-
-  /** Before a call of theirs is admitted or settled, accounts have a pocket: what is spent from now on is theirs to count. */
-  function seen(accounts: readonly Account[], at: number): readonly Account[] {
-    for (const account of accounts) pocketOf(account, at)
-    return accounts
-  }
-
-  function accountsOf(tenantId: string, at: number): MaybePromise<readonly Account[]> {
-    const accounts = store.accounts(tenantId, at)
-    return accounts instanceof Promise ? accounts.then((known) => seen(known, at)) : seen(accounts, at)
+  function pocketsFor(call: Belonging, at: number): MaybePromise<readonly Pocket[]> {
+    const waiting = learning.known(call)
+    return waiting ? waiting.then(() => pocketsOf(call, at)) : pocketsOf(call, at)
   }
 
   function quietly(work: () => MaybePromise<unknown>): void {
     try {
       const done = work()
-      if (done instanceof Promise) keep(done)
+      if (isPromise(done)) keep(done)
     } catch (error) {
       keep(Promise.reject(error))
     }
   }
 
-  /** Holds the amount first and then asks for what is missing, so that calls which wait at once never count on the same money. */
-  function take(account: Account, estimate: Estimate, at: number, parts: Part[]): MaybePromise<void> {
-    const pocket = pocketOf(account, at)
-    // An account that is past its limit lends nothing: what it has lent goes back before it is asked again.
-    if (account.committed + account.escrow > account.limitNanoUsd) putBack(pocket)
-    const isAlone = pocket.inFlight === 0
-    const part = { pocket, amount: account.mode === 'hard' ? estimate.ceiling : estimate.expected }
-    parts.push(part)
-    pocket.inFlight++
-    hold(part, part.amount)
-    const missing = -(freeIn(pocket) + pocket.asked)
-    // What costs nothing needs no money, even where there is none.
-    if (missing <= 0n || part.amount === 0n) return undefined
-    // A limit below one call's estimate would refuse everything: with nothing in flight, whatever is left will do.
-    const isContent = isAlone && account.mode === 'expected'
-    const finish = (answer: LeaseAnswer | undefined): void => {
-      if (!answer) return
-      const short = missing - picoFromNano(answer.granted)
-      if (short <= 0n) return
-      if (!isContent || short >= part.amount) throw refusal(answer.account, pocket, part.amount, at)
-      hold(part, -short)
-      part.amount -= short
-    }
-    const answer = ask(store, pocket, isContent ? PICO_PER_NANO : missing, missing)
-    return answer instanceof Promise ? answer.then(finish) : finish(answer)
-  }
-
-  function hold({ pocket }: Part, amount: PicoUsd): void {
-    pocket.held += amount
-    heldTotal += amount
-  }
-
-  function release(parts: readonly Part[]): void {
-    for (const part of parts) {
-      part.pocket.inFlight--
-      hold(part, -part.amount)
-    }
-  }
-
-  /** A pocket that has spent what it never had says so at once. */
   function pay(pocket: Pocket, cost: PicoUsd): void {
-    if (pocket.isGivenUp) return
+    if (pocket.live.isRemoved) return
     pocket.spent += cost
-    if (freeIn(pocket) + pocket.asked < 0n) quietly(() => tellSpent(store, pocket))
+    if (pocket.isOvercommitted) putBack(pocket)
+    changed(pocket, 0n)
+    const isWarning = pocket.spent >= pocket.warnAt
+    if (isWarning) warnings.reach(pocket)
+    // A pocket that has spent what it never had says so at once.
+    if (
+      !pocket.busy &&
+      !teller.isDown &&
+      (isWarning || pocket.isOvercommitted || (freeIn(pocket) < 0n && isEnforced(pocket.live.rule.mode)))
+    )
+      void teller.send([[pocket, TELL]])
+  }
+
+  /** What is spent now counts in every window that is still open. */
+  function isOpen({ calendar }: LiveRule, at: number): boolean {
+    return calendar.at(at).id === calendar.at(now()).id
   }
 
   return {
-    accounts: accountsOf,
-    reserve(accounts, estimate, at) {
-      const parts: Part[] = []
-      let index = 0
-      const next = (): MaybePromise<Hold> => {
-        while (index < accounts.length) {
-          const waiting = take(accounts[index++]!, estimate, at, parts)
-          if (waiting) return waiting.then(next)
-        }
-        return { tenantId: accounts[0]?.tenantId ?? '', parts, isSettled: false }
-      }
-      const undo = (error: unknown): never => {
-        release(parts)
-        throw error
-      }
-      try {
-        const result = next()
-        return result instanceof Promise ? result.catch(undo) : result
-      } catch (error) {
-        return undo(error)
-      }
+    ...createStandings({ book, pockets, teller, known: pocketsFor, now }),
+    pockets: pocketsFor,
+    reserve(found, estimate, call) {
+      const refused = (isFalse: boolean) => void (isFalse && counts.falseRefusals++)
+      const taken = reserve(found, estimate, { call, refused })
+      const hold = (it: Reservation) => holdOf(call, it, book.version, topUp)
+      return isPromise(taken) ? taken.then(hold) : hold(taken)
     },
     settle(held, cost, at) {
-      if (held.isSettled) return
-      held.isSettled = true
-      release(held.parts)
-      if (cost === 0n) return
-      unsynced.recorded(held.tenantId, cost, at)
-      for (const { pocket } of held.parts) pay(pocket, cost)
+      const hold = held as OwnHold
+      if (hold.isSettled) return
+      hold.isSettled = true
+      release(hold.parts)
+      if (cost === 0n) {
+        for (const { pocket } of hold.parts) if (pocket.isOvercommitted) pay(pocket, 0n)
+        return
+      }
+      if (hold.call.tenantId !== undefined) unsynced.recorded(hold.call.tenantId, cost, at)
+      for (const { pocket } of hold.parts) pay(pocket, cost)
+      if (countOverrun(counts, hold.parts, cost)) setup.onOverrun?.()
+      if (hold.version === book.version) return
       // A limit that was set while the call was under way counts it too.
-      for (const pocket of pocketsOf(held.tenantId))
-        if (!held.parts.some((part) => part.pocket === pocket) && holds(pocket, at)) pay(pocket, cost)
+      for (const live of book.matching(hold.call))
+        if (!hold.parts.some(({ pocket }) => pocket.live === live) && isOpen(live, at)) pay(pockets.of(live, at), cost)
     },
-    spend(tenantId, cost, at) {
+    spend(call, cost, at) {
       // In one turn: an account that is opened from what is unsynced has either all of it in its sum or none.
-      const count = (accounts: readonly Account[]) => {
-        unsynced.recorded(tenantId, cost, at)
-        for (const account of accounts) if (holds(account, at)) pay(pocketOf(account, at), cost)
+      const count = (found: readonly Pocket[]) => {
+        if (call.tenantId !== undefined) unsynced.recorded(call.tenantId, cost, at)
+        for (const { live } of found) if (isOpen(live, at)) pay(pockets.of(live, at), cost)
       }
       const uncounted = (error: unknown): never => {
-        count([])
+        count(NONE)
         throw error
       }
       quietly(() => {
-        let accounts: MaybePromise<readonly Account[]>
+        let found: MaybePromise<readonly Pocket[]>
         try {
-          accounts = accountsOf(tenantId, now())
+          found = pocketsFor(call, now())
         } catch (error) {
           return uncounted(error)
         }
-        return accounts instanceof Promise ? accounts.then(count, uncounted) : count(accounts)
+        return isPromise(found) ? found.then(count, uncounted) : count(found)
       })
     },
-    giveBack(tenantId) {
-      for (const pocket of pocketsOf(tenantId)) {
-        putBack(pocket)
-        quietly(() => tellSpent(store, pocket))
+    setLimit(rule) {
+      const stored = store.setLimit(rule)
+      if (!store.rulesOf) {
+        const live = book.set(rule)
+        if (live) learning.ruleChanged(live)
       }
+      return stored
     },
-    async report(tenantId, at) {
-      const accounts = await accountsOf(tenantId, at)
-      return Promise.all(
-        accounts.map(async (account) => (await tellSpent(store, pocketOf(account, at)))?.account ?? account),
-      )
+    removeLimit(key) {
+      const live = book.remove(key)
+      if (live) pockets.ruleChanged(live)
+      return store.removeLimit(key)
     },
-    heldFor: ({ tenantId, windowId: id }) => pockets.get(tenantId)?.get(id)?.held ?? 0n,
     get heldTotal() {
       return heldTotal
     },
-    forget(tenantId, window) {
-      const told: MaybePromise<unknown>[] = []
-      for (const pocket of pocketsOf(tenantId)) {
-        if (pocket.window !== window) continue
-        pockets.get(tenantId)?.delete(pocket.windowId)
-        told.push(giveUp(store, pocket))
-      }
-      return told.some((one) => one instanceof Promise) ? Promise.all(told) : undefined
+    counts,
+    get isStoreDown() {
+      return teller.isDown
     },
+    get storeOutages() {
+      return teller.outages
+    },
+    beat: heartbeat.beat,
     async close() {
-      const all = [...pockets.values()].flatMap((own) => [...own.values()])
-      pockets.clear()
-      await Promise.allSettled(all.map(async (pocket) => giveUp(store, pocket)))
+      heartbeat.stop()
+      await heartbeat.beat()
+      const all = [...book.all()].flatMap(({ pocket, previous }) => [pocket, previous]).filter((it) => it !== undefined)
+      const left = [...new Set([...all, ...pockets.active])].filter(({ seq }) => seq > 0)
+      while (left.length > 0) {
+        const some = left.splice(0, 500)
+        await Promise.all(some.map(async ({ busy }) => busy))
+        await teller.send(some.map((pocket) => [pocket, END]))
+      }
     },
   }
 }
 
-function holds({ window, windowId: id }: Pick<Pocket, 'window' | 'windowId'>, at: number): boolean {
-  return windowId(window, at) === id
-}
-
-function refusal(account: Account, pocket: Pocket, amount: PicoUsd, at: number): LimitExceededError {
-  const ends = windowEnd(account.window, at)
-  return new LimitExceededError({
-    tenantId: account.tenantId,
-    limitUsd: formatUsd(picoFromNano(account.limitNanoUsd)),
-    spentUsd: formatUsd(picoFromNano(account.committed)),
-    // The pocket counts what this very call asked for until it is undone.
-    heldUsd: formatUsd(pocket.held - amount),
-    window: account.window,
-    scope: 'tenant',
-    resetsAt: ends === undefined ? undefined : new Date(ends),
-  })
-}
+const NONE: readonly Pocket[] = []

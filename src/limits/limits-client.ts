@@ -1,6 +1,6 @@
 // The limits of a tenant over HTTP, as docs/wire.md says: read, written, removed.
 
-import { type LimitWindow, MeterError } from '../errors.ts'
+import { LIMIT_MODES, type LimitMode, type LimitWindow, MeterError } from '../errors.ts'
 import { formatUsd, nanoCeil, PICO_PER_NANO, parseDollars, picoFromNano } from '../money.ts'
 import { runAsNobody } from '../tenant.ts'
 import type { LimitRule } from './limit-store.ts'
@@ -13,7 +13,7 @@ export interface LimitsClientOptions {
 }
 
 /** A limit as the backend knows it. */
-export interface RemoteLimit extends Omit<LimitRule, 'tenantId'> {
+export interface RemoteLimit extends Pick<LimitRule, 'per' | 'limitNanoUsd' | 'mode'> {
   readonly spentNanoUsd: bigint
 }
 
@@ -58,8 +58,8 @@ export function createLimitsClient({ baseUrl, apiKey }: LimitsClientOptions) {
     async read(tenantId: string): Promise<RemoteLimit[]> {
       return limitsIn(await send('GET', tenantId))
     },
-    async write({ tenantId, window, limitNanoUsd, mode }: LimitRule): Promise<void> {
-      await send('PUT', tenantId, '', { usd: formatUsd(picoFromNano(limitNanoUsd)), per: window, mode })
+    async write(tenantId: string, { per, limitNanoUsd, mode }: LimitRule): Promise<void> {
+      await send('PUT', tenantId, '', { usd: formatUsd(picoFromNano(limitNanoUsd)), per, mode })
     },
     async remove(tenantId: string, window: LimitWindow): Promise<void> {
       await send('DELETE', tenantId, `?per=${window}`)
@@ -80,17 +80,18 @@ function limitsIn(body: unknown): RemoteLimit[] {
   if (!Array.isArray(list)) throw new MeterError('BAD_INPUT', 'The limits endpoint answered without a list `limits`.')
   const limits = new Map<LimitWindow, RemoteLimit>()
   for (const entry of list as (Record<string, unknown> | null)[]) {
-    const window = entry?.['window'] as LimitWindow
+    const per = entry?.['window'] as LimitWindow
     const limit = parseDollars(entry?.['limit_usd'])
     const spent = parseDollars(entry?.['spent_usd'])
-    if (!LIMIT_WINDOWS.includes(window) || limit === undefined || spent === undefined)
+    if (!LIMIT_WINDOWS.includes(per) || limit === undefined || spent === undefined)
       throw new MeterError(
         'BAD_INPUT',
         'The limits endpoint answered with a limit that has no `window`, `limit_usd` or `spent_usd`.',
       )
-    if (limits.has(window)) continue
-    const mode = entry?.['mode'] === 'hard' ? 'hard' : 'expected'
-    limits.set(window, { window, limitNanoUsd: limit / PICO_PER_NANO, mode, spentNanoUsd: nanoCeil(spent) })
+    if (limits.has(per)) continue
+    const said = entry?.['mode'] as LimitMode
+    const mode = LIMIT_MODES.includes(said) ? said : 'expected'
+    limits.set(per, { per, limitNanoUsd: limit / PICO_PER_NANO, mode, spentNanoUsd: nanoCeil(spent) })
   }
   return [...limits.values()]
 }

@@ -1,115 +1,94 @@
-// Accounts in this process: for one process, and for tests.
+// Rules and accounts in this process: for one process, and for tests.
 
-import type { LimitWindow } from '../errors.ts'
-import { escrowOf, grant, type Lease, leaseIn, tell } from './lease.ts'
-import type { Account, LeaseAnswer, LeaseStep, LimitRule, LimitStore } from './limit-store.ts'
-import { windowEnd, windowId, windowStart } from './window.ts'
+import { type Books, emptyBooks, sumOf, takeStep } from './lease.ts'
+import type { AccountKey, LimitKey, LimitRule, LimitStore } from './limit-store.ts'
 
-interface LiveAccount extends Account {
-  committed: bigint
-  escrow: bigint
-  /** Epoch milliseconds, `until` not included. */
-  readonly from: number
-  readonly until: number
-  readonly leases: Map<string, Lease>
+interface Limit {
+  rule: LimitRule
+  /** The revision of its last change. */
+  revision: number
+  isRemoved: boolean
+  /** By the names of their windows. */
+  readonly windows: Map<string, Books & { readonly endsAt: number | undefined }>
 }
-
-interface Tenant {
-  readonly rules: Map<LimitWindow, LimitRule>
-  /** By the names of their windows: the current ones, and those before them, in which calls under way still settle. */
-  readonly accounts: Map<string, LiveAccount>
-  /** One an account of `rules`, as last asked for: the answer while all their windows last. */
-  current: readonly LiveAccount[] | undefined
-}
-
-type MaybePromise<T> = T | Promise<T>
 
 export interface MemoryStoreOptions {
-  /** What a tenant has spent since a moment (epoch milliseconds), in nano-dollars: asked once per account, so that a limit holds after a restart. */
-  readonly spentSince?: (tenantId: string, since: number) => MaybePromise<bigint>
+  /** Milliseconds that only ever rise: decides when a lease has run out. */
+  readonly monotonic?: () => number
+  /** Epoch milliseconds: decides what is so old that nobody settles in it any more. */
+  readonly now?: () => number
 }
 
-const NONE: readonly LiveAccount[] = []
+/** Calls that were under way when their window ended settle in it long before. */
+const FORGET_AFTER_MS = 7 * 24 * 3_600_000
 
 /** A limit store in the process's own memory. */
-export function memoryLimitStore({ spentSince = () => 0n }: MemoryStoreOptions = {}): LimitStore {
-  const tenants = new Map<string, Tenant>()
+export function memoryLimitStore(options: MemoryStoreOptions = {}): LimitStore {
+  const { monotonic = () => performance.now(), now = Date.now } = options
+  const limits = new Map<string, Limit>()
+  let revision = 0
 
-  function accountsOf(tenant: Tenant, at: number): MaybePromise<readonly LiveAccount[]> {
-    const { current, rules } = tenant
-    if (current?.every(({ from, until }) => at >= from && at < until)) return current
-    const opened = [...rules.values()].map((rule) => accountOf(tenant, rule, at))
-    // The rules may have changed while it was asked what was spent: they are looked at again.
-    const waiting = opened.filter((one) => one instanceof Promise)
-    if (waiting.length > 0) return Promise.all(waiting).then(() => accountsOf(tenant, at))
-    tenant.current = opened as LiveAccount[]
-    return tenant.current
+  const find = ({ scope, per }: LimitKey): Limit | undefined => {
+    const limit = limits.get(nameOf(scope, per))
+    return limit?.isRemoved ? undefined : limit
   }
 
-  function accountOf(tenant: Tenant, { tenantId, window }: LimitRule, at: number): MaybePromise<LiveAccount> {
-    const known = tenant.accounts.get(windowId(window, at))
+  function booksOf({ windows }: Limit, windowId: string, opening: bigint, endsAt: number | undefined): Books {
+    const known = windows.get(windowId)
     if (known) return known
-    const spent = spentSince(tenantId, windowStart(window, at))
-    return spent instanceof Promise
-      ? spent.then((sum) => opened(tenant, tenantId, window, at, sum))
-      : opened(tenant, tenantId, window, at, spent)
-  }
-
-  /** Of two calls that waited for the same account, the first has opened it. */
-  function opened({ rules, accounts }: Tenant, tenantId: string, window: LimitWindow, at: number, spent: bigint) {
-    const name = windowId(window, at)
-    const known = accounts.get(name)
-    if (known) return known
-    const account: LiveAccount = {
-      ...(rules.get(window) ?? { tenantId, window, limitNanoUsd: 0n, mode: 'expected' }),
-      windowId: name,
-      committed: spent,
-      escrow: 0n,
-      from: windowStart(window, at),
-      until: windowEnd(window, at) ?? Number.POSITIVE_INFINITY,
-      leases: new Map(),
-    }
-    for (const [id, other] of accounts) if (other.window === window && other.until < account.from) accounts.delete(id)
-    if (rules.has(window)) accounts.set(name, account)
-    return account
-  }
-
-  function step(accounts: readonly LiveAccount[], request: LeaseStep): LeaseAnswer | undefined {
-    const account = accounts.find((one) => one.window === request.window)
-    if (!account) return undefined
-    const lease = leaseIn(account.leases, request.leaseId)
-    account.escrow -= escrowOf(lease)
-    account.committed += tell(lease, request)
-    const free = account.limitNanoUsd - account.committed - account.escrow - escrowOf(lease)
-    const granted = grant(lease, request, free)
-    account.escrow += escrowOf(lease)
-    return { granted, account }
+    const forgotten = now() - FORGET_AFTER_MS
+    for (const [id, old] of windows) if ((old.endsAt ?? forgotten) < forgotten) windows.delete(id)
+    const books = { ...emptyBooks(opening), endsAt }
+    windows.set(windowId, books)
+    return books
   }
 
   return {
     setLimit(rule) {
-      let tenant = tenants.get(rule.tenantId)
-      if (!tenant) tenants.set(rule.tenantId, (tenant = { rules: new Map(), accounts: new Map(), current: undefined }))
-      tenant.rules.set(rule.window, rule)
-      tenant.current = undefined
-      for (const account of tenant.accounts.values()) if (account.window === rule.window) Object.assign(account, rule)
+      const name = nameOf(rule.scope, rule.per)
+      const limit = limits.get(name)
+      if (limit) Object.assign(limit, { rule, revision: ++revision, isRemoved: false })
+      else limits.set(name, { rule, revision: ++revision, isRemoved: false, windows: new Map() })
     },
-    removeLimit(tenantId, window) {
-      const tenant = tenants.get(tenantId)
-      if (!tenant) return
-      tenant.rules.delete(window)
-      tenant.current = undefined
-      for (const [id, account] of tenant.accounts) if (account.window === window) tenant.accounts.delete(id)
+    removeLimit(key) {
+      const limit = find(key)
+      if (!limit) return
+      Object.assign(limit, { revision: ++revision, isRemoved: true })
+      limit.windows.clear()
     },
-    accounts(tenantId, at) {
-      const tenant = tenants.get(tenantId)
-      return tenant ? accountsOf(tenant, at) : NONE
+    changes(since) {
+      if (since === revision) return { revision, rules: [], removed: [] }
+      const changed = [...limits.values()].filter((limit) => limit.revision > since)
+      return {
+        revision,
+        rules: changed.flatMap(({ rule, isRemoved }) => (isRemoved ? [] : rule)),
+        removed: changed.flatMap(({ rule, isRemoved }) => (isRemoved ? { scope: rule.scope, per: rule.per } : [])),
+      }
     },
-    lease(request) {
-      const tenant = tenants.get(request.tenantId)
-      if (!tenant) return undefined
-      const accounts = accountsOf(tenant, request.at)
-      return accounts instanceof Promise ? accounts.then((list) => step(list, request)) : step(accounts, request)
-    },
+    accounts: (keys) =>
+      keys.map((key) => {
+        const limit = find(key)
+        if (!limit) return undefined
+        const books = limit.windows.get(key.windowId)
+        const sums = sumOf(books, earlierIn(limit, key))
+        return { ...sums, limitNanoUsd: limit.rule.limitNanoUsd, warned: books?.warned ?? 0 }
+      }),
+    lease: (steps) =>
+      steps.map((step) => {
+        const limit = find(step)
+        if (!limit) return undefined
+        const books = booksOf(limit, step.windowId, step.opening, step.endsAt)
+        return takeStep(books, earlierIn(limit, step), step, limit.rule.limitNanoUsd, monotonic())
+      }),
   }
+}
+
+const NONE: Books[] = []
+
+function earlierIn({ windows }: Limit, { earlier }: AccountKey): Books[] {
+  return earlier.length === 0 ? NONE : earlier.flatMap((id) => windows.get(id) ?? [])
+}
+
+function nameOf(scope: string, per: string): string {
+  return `${per} ${scope}`
 }

@@ -6,7 +6,8 @@ import { type PicoUsd, parseUsd } from '../money.ts'
 export interface Unsynced {
   /** `at`: when the call was made, epoch milliseconds. */
   recorded(tenantId: string, cost: PicoUsd, at: number): void
-  delivered(events: readonly LLMEvent[]): void
+  /** `isOurs`: recorded by this process, and not by one before it. */
+  delivered(events: readonly LLMEvent[], isOurs?: boolean): void
   /**
    * Call it before somebody is asked what a tenant has spent. What it gives tells, any time later, what of our spend
    * since a moment that answer does not hold; what arrived there meanwhile is counted twice rather than not at all.
@@ -50,13 +51,13 @@ export function createUnsynced(): Unsynced {
     recorded(tenantId, cost, at) {
       put(tenantId, spendOf(tenantId), cost, at)
     },
-    delivered(events) {
+    delivered(events, isOurs = true) {
       for (const { tenantId, costUsd, timestamp } of events) {
         if (tenantId === undefined || costUsd === undefined) continue
         const cost = parseUsd(costUsd) ?? 0n
         const spend = spendOf(tenantId)
         spend.delivered += cost
-        put(tenantId, spend, -cost, Date.parse(timestamp))
+        if (isOurs) put(tenantId, spend, -cost, Date.parse(timestamp))
       }
     },
     beyondAnswer(tenantId) {

@@ -1,64 +1,166 @@
-// Calendar windows, in UTC: when one starts, when it ends, and its name.
+// Windows: when one starts, when it ends, and its name. By the calendar of a time zone, or rolling on.
 
 import type { LimitWindow } from '../errors.ts'
+import type { LimitSettings } from './limit-store.ts'
+import { type LocalTime, UTC, type Zone, zoneOf } from './zone.ts'
 
 export const LIMIT_WINDOWS = ['hour', 'day', 'week', 'month', 'total'] as const satisfies LimitWindow[]
 
+/** One window, or the newest slot of a rolling one. */
+export interface Window {
+  /** `2026-11-22T14`, `2026-11-22`, `week-2026-11-16` (its Monday), `2026-11`, `total`; with the zone where that is not UTC. */
+  readonly id: string
+  /** Epoch milliseconds. */
+  readonly from: number
+  /** Not included; infinite for `total`. */
+  readonly until: number
+  /** The names of the earlier slots that a rolling window sums up. */
+  readonly earlier: readonly string[]
+  /** Where what counts in it began: `from`, but for a rolling window. */
+  readonly since: number
+  /** After this no call counts in it any more; `undefined` for `total`. */
+  readonly endsAt: number | undefined
+}
+
+export interface Calendar {
+  /** The window that holds a moment (epoch milliseconds). */
+  at(moment: number): Window
+}
+
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
-const WEEK = 7 * DAY
-/** 1970-01-01 was a Thursday; ISO weeks start on Monday, so the first one began three days before. */
-const MONDAY = -3 * DAY
+/** 1970-01-01 was a Thursday. */
+const FIRST_MONDAY = 4 * DAY
+const TOTAL: Window = { id: 'total', from: 0, until: Infinity, earlier: [], since: 0, endsAt: undefined }
 
-/** Epoch milliseconds at which the window that holds `at` began; 0 for `total`. */
-export function windowStart(window: LimitWindow, at: number): number {
-  switch (window) {
-    case 'hour':
-      return Math.floor(at / HOUR) * HOUR
-    case 'day':
-      return Math.floor(at / DAY) * DAY
-    case 'week':
-      return Math.floor((at - MONDAY) / WEEK) * WEEK + MONDAY
-    case 'month': {
-      const date = new Date(at)
-      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)
-    }
-    case 'total':
-      return 0
+/** A rolling window counts whole slots: it is as long as it says, and up to one slot longer. */
+export const ROLLING: Readonly<
+  Record<Exclude<LimitWindow, 'total'>, { readonly slot: number; readonly slots: number }>
+> = {
+  hour: { slot: HOUR / 12, slots: 12 },
+  day: { slot: HOUR, slots: 24 },
+  week: { slot: 6 * HOUR, slots: 28 },
+  month: { slot: DAY, slots: 30 },
+}
+
+const calendars = new Map<string, Calendar>()
+
+/** One for each kind of window, so that limits of one kind look at the calendar once. */
+export function calendarOf(per: LimitWindow, settings: LimitSettings = {}): Calendar {
+  const { timeZone = 'UTC', anchor, rolling } = settings
+  const name = `${per} ${timeZone} ${anchor} ${rolling}`
+  let calendar = calendars.get(name)
+  if (!calendar) calendars.set(name, (calendar = remembering(per === 'total' ? () => TOTAL : finderOf(per, settings))))
+  return calendar
+}
+
+function finderOf(per: Exclude<LimitWindow, 'total'>, { timeZone = 'UTC', anchor, rolling }: LimitSettings) {
+  if (rolling) return (moment: number) => rollingWindow(per, moment)
+  const zone = timeZone === 'UTC' ? UTC : zoneOf(timeZone)
+  return (moment: number) => calendarWindow(per, zone, anchor, moment)
+}
+
+function remembering(find: (moment: number) => Window): Calendar {
+  let last: Window | undefined
+  return {
+    at(moment) {
+      if (last && moment >= last.from && moment < last.until) return last
+      const found = find(moment)
+      // A call that was made a while ago must not cost the others the window of today.
+      if (!last || found.from >= last.from) last = found
+      return found
+    },
   }
 }
 
-/** Epoch milliseconds at which it ends and the next begins; `undefined` for `total`. */
-export function windowEnd(window: LimitWindow, at: number): number | undefined {
-  const start = windowStart(window, at)
-  switch (window) {
-    case 'hour':
-      return start + HOUR
-    case 'day':
-      return start + DAY
-    case 'week':
-      return start + WEEK
-    case 'month': {
-      const date = new Date(start)
-      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1)
-    }
-    case 'total':
-      return undefined
+function rollingWindow(per: Exclude<LimitWindow, 'total'>, moment: number): Window {
+  const { slot, slots } = ROLLING[per]
+  const number = Math.floor(moment / slot)
+  const idOf = (n: number) => `rolling-${new Date(n * slot).toISOString().slice(0, 16)}`
+  const from = number * slot
+  return {
+    id: idOf(number),
+    from,
+    until: from + slot,
+    earlier: Array.from({ length: slots }, (_, i) => idOf(number - i - 1)),
+    since: from - slots * slot,
+    endsAt: from + (slots + 1) * slot,
   }
 }
 
-/** Names a window: `2026-11-22T14`, `2026-11-22`, `week-2026-11-16` (its Monday), `2026-11`, `total`. */
-export function windowId(window: LimitWindow, at: number): string {
-  if (window === 'total') return 'total'
-  const iso = new Date(windowStart(window, at)).toISOString()
-  switch (window) {
-    case 'hour':
-      return iso.slice(0, 13)
-    case 'day':
-      return iso.slice(0, 10)
-    case 'week':
-      return `week-${iso.slice(0, 10)}`
-    case 'month':
-      return iso.slice(0, 7)
+function calendarWindow(
+  per: Exclude<LimitWindow, 'total'>,
+  zone: Zone,
+  anchor: number | undefined,
+  moment: number,
+): Window {
+  if (per === 'hour') return hourWindow(zone, moment)
+  // Where a clock is put back over midnight a day comes twice: it is one window, and so is the day before it.
+  let start = startOf(per, anchor, zone.localOf(moment))
+  while (zone.firstAt(start) > moment) start = startOf(per, anchor, start - 1)
+  let end = nextStart(per, anchor, start)
+  while (zone.firstAt(end) <= moment) {
+    start = end
+    end = nextStart(per, anchor, end)
   }
+  return windowOf(nameOf(per, anchor, start), zone, zone.firstAt(start), zone.firstAt(end))
+}
+
+function windowOf(name: string, zone: Zone, from: number, until: number): Window {
+  const id = zone === UTC ? name : `${name} ${zone.name}`
+  return { id, from, until, earlier: [], since: from, endsAt: until }
+}
+
+/** Hours are counted from the start of the day, so that one is an hour long on days whose clock is put forward or back, too. */
+function hourWindow(zone: Zone, moment: number): Window {
+  const day = calendarWindow('day', zone, undefined, moment)
+  const from = day.from + Math.floor((moment - day.from) / HOUR) * HOUR
+  const name = zone === UTC ? new Date(from).toISOString().slice(0, 13) : new Date(from).toISOString().slice(0, 16)
+  return windowOf(name, zone, from, Math.min(from + HOUR, day.until))
+}
+
+function startOf(per: LimitWindow, anchor: number | undefined, local: LocalTime): LocalTime {
+  if (per === 'day') {
+    const shift = (anchor ?? 0) * HOUR
+    return Math.floor((local - shift) / DAY) * DAY + shift
+  }
+  if (per === 'week') {
+    const first = FIRST_MONDAY + ((anchor ?? 1) - 1) * DAY
+    return Math.floor((local - first) / (7 * DAY)) * 7 * DAY + first
+  }
+  const date = new Date(local)
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
+  const start = monthStart(year, month, anchor)
+  return start <= local ? start : monthStart(year, month - 1, anchor)
+}
+
+function nextStart(per: LimitWindow, anchor: number | undefined, start: LocalTime): LocalTime {
+  if (per === 'day') return start + DAY
+  if (per === 'week') return start + 7 * DAY
+  const date = new Date(start)
+  return monthStart(date.getUTCFullYear(), date.getUTCMonth() + 1, anchor)
+}
+
+/** A month that is too short for the day begins with its last one. */
+function monthStart(year: number, month: number, anchor = 1): LocalTime {
+  const days = new Date(Date.UTC(year, month + 1, 0)).getUTCDate()
+  return Date.UTC(year, month, Math.min(anchor, days))
+}
+
+function nameOf(per: LimitWindow, anchor: number | undefined, start: LocalTime): string {
+  const iso = new Date(start).toISOString()
+  const date = iso.slice(0, 10)
+  if (per === 'week') return `week-${date}`
+  if (per === 'month') return anchor === undefined || anchor === 1 ? iso.slice(0, 7) : date
+  return anchor ? iso.slice(0, 13) : date
+}
+
+/** When a window in UTC began and ends (`undefined` for `total`), for whoever asks a ledger. */
+export function windowStart(per: LimitWindow, at: number): number {
+  return calendarOf(per).at(at).from
+}
+
+export function windowEnd(per: LimitWindow, at: number): number | undefined {
+  const { until } = calendarOf(per).at(at)
+  return until === Infinity ? undefined : until
 }

@@ -1,27 +1,34 @@
-// The limits of a meter's tenants: set, removed, looked at, and there again after a restart.
+// The limits of a meter: set, removed, looked at, and there again after a restart.
 
-import { type LimitWindow, MeterError } from '../errors.ts'
-import type { LLMEvent } from '../event.ts'
+import { expected, type LimitWindow, MeterError } from '../errors.ts'
 import { httpLimitStore } from '../limits/http-store.ts'
-import { checkWindow, type Limit, type LimitState, ruleOf, stateOf } from '../limits/limit.ts'
-import type { LimitRule, LimitStore } from '../limits/limit-store.ts'
+import { checkWindow, type Limit, type LimitState, ruleOf } from '../limits/limit.ts'
+import type { LimitKey, LimitRule, LimitStore } from '../limits/limit-store.ts'
 import { createLimiter, type Limiter } from '../limits/limiter.ts'
 import { memoryLimitStore } from '../limits/memory-store.ts'
+import { type LimitTarget, scopeOf, tenantIn, tenantScope } from '../limits/scope.ts'
+import type { LimitCheck } from '../limits/standings.ts'
 import { createUnsynced } from '../limits/unsynced.ts'
-import { nanoCeil, PICO_PER_NANO, picoFromNano } from '../money.ts'
+import { formatUsd, PICO_PER_NANO, parseDollars, picoFromNano } from '../money.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { ProblemReporter } from '../problems.ts'
 import type { Ledger } from '../sinks/ledger.ts'
-import type { Delivery, Sink } from '../sinks/sink.ts'
-import { checkTenantId } from '../tenant.ts'
+import type { Batch, Delivery, Sink } from '../sinks/sink.ts'
+import { checkTenantId, tenantIdFault } from '../tenant.ts'
+import { createSpentBefore } from './spent-before.ts'
+import type { LimitStats } from './stats.ts'
+import { createStoreNews, ourWords } from './store-news.ts'
 
 export interface TenantLimits {
   readonly limiter: Limiter
-  set(tenantId: string, limit: Limit): Promise<void>
-  remove(tenantId: string, window: LimitWindow): Promise<void>
-  states(tenantId: string): Promise<LimitState[]>
+  set(target: LimitTarget, limit: Limit): Promise<void>
+  remove(target: LimitTarget, window: LimitWindow): Promise<void>
+  state(target: LimitTarget, window: LimitWindow): Promise<LimitState | undefined>
+  states(target: LimitTarget): Promise<LimitState[]>
+  check(tenantId: string, estimateUsd: number | string): Promise<LimitCheck>
   /** The same sinks; one of them also tells what of our spend has arrived where limits are counted. */
   noting(sinks: readonly Sink[]): Sink[]
+  stats(): LimitStats
   close(): Promise<void>
 }
 
@@ -31,18 +38,27 @@ export interface TenantLimitsSetup {
   readonly problems: ProblemReporter
   /** Work that `flush` waits for. */
   readonly keep: (work: Promise<unknown>) => void
+  /** Sends what is recorded to the ledger. */
+  readonly deliver: () => Promise<void>
 }
 
-export function createTenantLimits({ options, ledger, problems, keep }: TenantLimitsSetup): TenantLimits {
+export function createTenantLimits({ options, ledger, problems, keep, deliver }: TenantLimitsSetup): TenantLimits {
   const unsynced = createUnsynced()
   /** Limits set in this run: what an earlier one left must not replace them. */
   const changed = new Set<string>()
   let writing: Promise<void> = Promise.resolve()
-  const backend = backendOf(options)
-  const store = options.limitStore ?? (backend === undefined ? memoryLimitStore({ spentSince }) : overHttp(backend))
+  const backend = options.limitStore ? undefined : backendOf(options)
+  const store = options.limitStore ?? (backend === undefined ? inMemory() : overHttp(backend))
+  const news = createStoreNews(problems, options.onLimitWarning)
   const limiter = createLimiter({
-    store: ledger && !options.limitStore && backend === undefined ? restoredFirst(ledger) : store,
+    store,
     unsynced,
+    opening: backend === undefined ? createSpentBefore({ ledger, unsynced, problems, deliver }) : undefined,
+    whenDown: overdraftOf(options.onLimitStoreDown),
+    ...(options.limitWarningPercents && { warnAt: options.limitWarningPercents }),
+    onWarning: options.onLimitWarning && news.warned,
+    onStore: news.storeWent,
+    onOverrun: news.overran,
     keep: (work) =>
       keep(
         work.catch((cause: unknown) =>
@@ -53,6 +69,12 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
         ),
       ),
   })
+  if (options.limitStore) news.doubted(options.limitStore, keep)
+
+  function inMemory(): LimitStore {
+    const memory: LimitStore = { ...memoryLimitStore(), isPrivate: true }
+    return ledger ? restoredFirst(memory, ledger) : memory
+  }
 
   function overHttp(baseUrl: string): LimitStore {
     return httpLimitStore({
@@ -69,25 +91,25 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
   }
 
   /** The limits that an earlier process left in the ledger are there before the first call is admitted. */
-  function restoredFirst(from: Ledger): LimitStore {
-    let isRestored = false
+  function restoredFirst(memory: LimitStore, from: Ledger): LimitStore {
     let restoring: Promise<void> | undefined
+    let isRestored = false
     const restore = () =>
-      (restoring ??= restoreFrom(from).finally(() => {
+      (restoring ??= restoreFrom(memory, from).finally(() => {
         isRestored = true
       }))
     return {
-      ...store,
-      accounts: (tenantId, at) =>
-        isRestored ? store.accounts(tenantId, at) : restore().then(() => store.accounts(tenantId, at)),
+      ...memory,
+      changes: (since) => (isRestored ? memory.changes(since) : restore().then(() => memory.changes(since))),
     }
   }
 
-  async function restoreFrom(from: Ledger): Promise<void> {
+  async function restoreFrom(memory: LimitStore, from: Ledger): Promise<void> {
     try {
       for (const { tenantId, window, limit, mode } of await from.limits()) {
-        if (changed.has(`${window} ${tenantId}`)) continue
-        await store.setLimit({ tenantId, window, limitNanoUsd: limit / PICO_PER_NANO, mode })
+        const scope = tenantScope(tenantId)
+        if (changed.has(nameOf({ scope, per: window }))) continue
+        await memory.setLimit({ scope, per: window, limitNanoUsd: limit / PICO_PER_NANO, mode, settings: {} })
       }
     } catch (cause) {
       problems.report(
@@ -101,48 +123,24 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
     }
   }
 
-  /** What the ledger knows, and what of our own spend it does not know yet, in nano-dollars. */
-  function spentSince(tenantId: string, since: number): bigint | Promise<bigint> {
-    const beyondAnswer = unsynced.beyondAnswer(tenantId)
-    if (!ledger) return nanoCeil(beyondAnswer(since))
-    return ledger.spent(tenantId, since).then(
-      (known) => nanoCeil(known + beyondAnswer(since)),
-      (cause: unknown) => {
-        problems.report(
-          {
-            kind: 'ledger',
-            message: 'The spend of earlier runs could not be read from the ledger; limits count from now.',
-            cause,
-          },
-          'ledger:spent',
-        )
-        return nanoCeil(beyondAnswer(since))
-      },
-    )
-  }
-
   function change(
-    { tenantId, window }: Pick<LimitRule, 'tenantId' | 'window'>,
+    key: LimitKey,
     inStore: () => void | Promise<void>,
-    inLedger: (to: Ledger) => Promise<void>,
+    inLedger: ((to: Ledger) => Promise<void>) | undefined,
   ): Promise<void> {
-    changed.add(`${window} ${tenantId}`)
+    changed.add(nameOf(key))
     const before = writing
     const made = (async () => {
       await inStore()
       // One after the other, or a ledger could keep the first of two changes.
       await before
-      if (ledger) await inLedger(ledger)
+      if (ledger && inLedger) await inLedger(ledger)
     })()
     writing = made.catch(() => undefined)
     const work = made.catch((cause: unknown) => {
       const said = ourWords(cause)
       const why = said === undefined ? '' : `: ${said}`
-      problems.report({
-        kind: 'limit',
-        message: `A limit of tenant ${JSON.stringify(tenantId)} could not be stored${why}.`,
-        cause,
-      })
+      problems.report({ kind: 'limit', message: `A limit of ${whose(key.scope)} could not be stored${why}.`, cause })
     })
     keep(work)
     // `raiseOnError` may make the report throw; an application that does not wait for us must not end by it.
@@ -151,51 +149,60 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
   }
 
   function noted(sink: Sink): Sink {
-    const note = (delivery: Delivery, events: readonly LLMEvent[]): Delivery => {
+    const note = (delivery: Delivery, { events, isBacklog = false }: Batch): Delivery => {
       if (delivery.outcome !== 'delivered') return delivery
       const refused = new Set(delivery.rejected?.map(({ eventId }) => eventId))
-      unsynced.delivered(refused.size === 0 ? events : events.filter(({ eventId }) => !refused.has(eventId)))
+      unsynced.delivered(
+        refused.size === 0 ? events : events.filter(({ eventId }) => !refused.has(eventId)),
+        !isBacklog,
+      )
       return delivery
     }
     return {
       name: sink.name,
-      send: async (batch, signal) => note(await sink.send(batch, signal), batch.events),
-      ...(sink.sendSync && { sendSync: (batch) => note(sink.sendSync!(batch), batch.events) }),
+      ...(sink.isVolatile && { isVolatile: true }),
+      send: async (batch, signal) => note(await sink.send(batch, signal), batch),
+      ...(sink.sendSync && { sendSync: (batch) => note(sink.sendSync!(batch), batch) }),
       ...(sink.close && { close: () => sink.close!() }),
     }
   }
 
   return {
     limiter,
-    set(tenantId, limit) {
-      const rule = ruleOf(tenantId, limit)
-      const { window, limitNanoUsd, mode } = rule
-      const inStore = () => {
-        const stored = store.setLimit(rule)
-        limiter.giveBack(tenantId)
-        return stored
-      }
-      return change(rule, inStore, (to) => to.putLimit({ tenantId, window, limit: picoFromNano(limitNanoUsd), mode }))
+    set(target, limit) {
+      const rule = ruleOf(target, limit)
+      const stored = storedIn(rule)
+      return change(rule, () => limiter.setLimit(rule), stored && ((to) => to.putLimit(stored)))
     },
-    remove(tenantId, window) {
-      checkTenantId(tenantId)
+    remove(target, window) {
+      const { scope } = scopeOf(target)
       checkWindow(window)
-      const inStore = () => {
-        const forgotten = limiter.forget(tenantId, window)
-        return forgotten
-          ? forgotten.then(() => store.removeLimit(tenantId, window))
-          : store.removeLimit(tenantId, window)
-      }
-      return change({ tenantId, window }, inStore, (from) => from.removeLimit(tenantId, window))
+      const key = { scope, per: window }
+      const tenantId = tenantOf(scope)
+      const inLedger = (from: Ledger) => from.removeLimit(tenantId!, window)
+      return change(key, () => limiter.removeLimit(key), tenantId === undefined ? undefined : inLedger)
     },
-    async states(tenantId) {
-      const now = Date.now()
-      const accounts = await limiter.report(tenantId, now)
-      return accounts.map((account) => stateOf(account, limiter.heldFor(account), now))
+    async state(target, window) {
+      checkWindow(window)
+      return limiter.state(scopeOf(target).scope, window)
+    },
+    // Nobody who cannot be a tenant has a limit.
+    states: async (target) => (isScope(target) ? limiter.states(scopeOf(target).scope) : []),
+    async check(tenantId, estimateUsd) {
+      checkTenantId(tenantId)
+      const cost = parseDollars(estimateUsd)
+      if (cost === undefined || cost < 0n)
+        throw new MeterError('BAD_INPUT', expected('estimateUsd', 'a number of dollars of 0 or more', estimateUsd))
+      return limiter.check({ tenantId }, cost)
     },
     noting(sinks) {
       const informs = backend === undefined ? ledger : (sinks.find(({ name }) => name === 'http') ?? sinks[0])
       return sinks.map((sink) => (sink === informs ? noted(sink) : sink))
+    },
+    stats() {
+      const { overrun, ...counts } = limiter.counts
+      const { isStoreDown, storeOutages } = limiter
+      return { ...counts, overrunUsd: formatUsd(overrun), isStoreDown, storeOutages }
     },
     async close() {
       await limiter.close()
@@ -204,9 +211,33 @@ export function createTenantLimits({ options, ledger, problems, keep }: TenantLi
   }
 }
 
-/** Errors of ours name the status, or what is wrong with an answer; any other is a connection that failed, and can hold anything. */
-function ourWords(cause: unknown): string | undefined {
-  return cause instanceof MeterError ? cause.message.replace(/\.$/, '') : undefined
+/** A ledger keeps the plain limits of tenants. */
+function storedIn({ scope, per, limitNanoUsd, mode, settings }: LimitRule) {
+  const tenantId = tenantOf(scope)
+  if (tenantId === undefined || Object.keys(settings).length > 0) return undefined
+  return { tenantId, window: per, limit: picoFromNano(limitNanoUsd), mode }
+}
+
+/** Of a limit that is for a whole tenant. */
+function tenantOf(scope: string): string | undefined {
+  return scope.includes('&') ? undefined : tenantIn(scope)
+}
+
+function isScope(target: LimitTarget): boolean {
+  return typeof target === 'object' ? target !== null : target === '*' || tenantIdFault(target) === undefined
+}
+
+function whose(scope: string): string {
+  const tenantId = tenantOf(scope)
+  return tenantId === undefined ? decodeURIComponent(scope) : `tenant ${JSON.stringify(tenantId)}`
+}
+
+function nameOf({ scope, per }: LimitKey): string {
+  return `${per} ${scope}`
+}
+
+function overdraftOf(policy: ResolvedOptions['onLimitStoreDown']) {
+  return typeof policy === 'object' ? { overdraft: parseDollars(policy.overdraftUsd)! } : policy
 }
 
 /** Where limits are asked over HTTP: `limitsUrl`, or `url` without its `/v1/ingest`. */

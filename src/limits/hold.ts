@@ -1,0 +1,59 @@
+// Money set aside for one call.
+
+import type { LimitExceededError } from '../errors.ts'
+import { isPaidAsItComes, STREAM_SLICE_TOKENS } from './estimate.ts'
+import type { MaybePromise } from './limit-store.ts'
+import { isPromise } from './pocket.ts'
+import { refusal } from './refuse.ts'
+import type { createTopUp, Part, Reservation } from './reserve.ts'
+import type { Belonging } from './scope.ts'
+
+/** Money set aside for one call, in every account that the call counts in. Settled once; later settlements do nothing. */
+export interface Hold {
+  readonly call: Belonging
+  readonly parts: readonly Part[]
+  /** The output cap in tokens that the request must be sent with: a limit of mode `clamp` has lowered it. */
+  readonly cap: number | undefined
+  /** The output in tokens that is paid for: before more of a stream is passed on, `topUp` is to be asked. `undefined`: all of it. */
+  readonly paidTokens: number | undefined
+  /** A stream has come to so many tokens of output. Gives the refusal with which it is to be ended, if any. */
+  topUp(outputTokens: number): MaybePromise<LimitExceededError | undefined>
+  readonly isSettled: boolean
+}
+
+export interface OwnHold extends Hold {
+  readonly version: number
+  isSettled: boolean
+  paidTokens: number | undefined
+}
+
+export function holdOf(
+  call: Belonging,
+  { parts, estimate, cap }: Reservation,
+  version: number,
+  topUp: ReturnType<typeof createTopUp>,
+): OwnHold {
+  const most = estimate.outputTokens ?? 0
+  const isInSlices =
+    isPaidAsItComes(estimate) &&
+    most > STREAM_SLICE_TOKENS &&
+    parts.some(({ pocket }) => pocket.live.rule.mode === 'stream')
+  const hold: OwnHold = {
+    call,
+    parts,
+    cap,
+    version,
+    isSettled: false,
+    paidTokens: isInSlices ? STREAM_SLICE_TOKENS : undefined,
+    topUp(outputTokens) {
+      if (hold.isSettled || hold.paidTokens === undefined || outputTokens < hold.paidTokens) return undefined
+      const next = Math.min(outputTokens + STREAM_SLICE_TOKENS, most)
+      // No stream of it can cost more.
+      hold.paidTokens = next === most ? undefined : next
+      const short = topUp(parts, estimate, next)
+      const end = (part: Part | undefined) => part && refusal(part.pocket, estimate, { call })
+      return isPromise(short) ? short.then(end) : end(short)
+    },
+  }
+  return hold
+}

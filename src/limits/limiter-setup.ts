@@ -1,0 +1,30 @@
+// What a limiter needs of the rest of the meter.
+
+import type { PicoUsd } from '../money.ts'
+import type { LimitStore } from './limit-store.ts'
+import type { StoreDownPolicy } from './outage.ts'
+import type { PocketsSetup } from './pockets.ts'
+import type { Unsynced } from './unsynced.ts'
+import type { LimitWarning } from './warnings.ts'
+
+export interface LimiterSetup {
+  readonly store: LimitStore
+  readonly unsynced: Unsynced
+  /** Takes work that nobody waits for, and sees to its failure. */
+  readonly keep: (work: Promise<unknown>) => void
+  readonly opening?: PocketsSetup['opening']
+  readonly whenDown?: Exclude<StoreDownPolicy, object> | { readonly overdraft: PicoUsd } | undefined
+  /** The store does not answer, answers again, or has lost what it knew. */
+  readonly onStore?: (state: 'down' | 'up' | 'lost', cause: unknown) => void
+  readonly onWarning?: ((warning: LimitWarning) => void) | undefined
+  /** Thresholds in per cent. */
+  readonly warnAt?: readonly number[]
+  /** A call under a hard limit has cost more than it could. */
+  readonly onOverrun?: () => void
+  readonly now?: () => number
+  /** Milliseconds that only ever rise. */
+  readonly monotonic?: () => number
+  readonly ttlMs?: number
+  readonly timeoutMs?: number
+  readonly heartbeatMs?: number
+}

@@ -1,0 +1,194 @@
+// Takes what a call may cost from all of its pockets or from none, each by the mode of its limit.
+
+import type { PicoUsd } from '../money.ts'
+import { amountIn, cappedAt, type Estimate, isEnforced, isHard, isPaidAsItComes, outputWithin } from './estimate.ts'
+import { MIN_OUTPUT_TOKENS } from './limit.ts'
+import type { MaybePromise } from './limit-store.ts'
+import type { Outage } from './outage.ts'
+import { isPromise, type Pocket, putBack, standingOf, usableIn } from './pocket.ts'
+import { type Asked, refusal, storeIsDown } from './refuse.ts'
+import type { Till } from './till.ts'
+
+/** Money of one pocket, set aside for one call. */
+export interface Part {
+  readonly pocket: Pocket
+  amount: PicoUsd
+  /** What the call was taken to cost at most in this pocket; `amount` may be less of it. */
+  estimated: PicoUsd
+}
+
+export interface Reservation {
+  readonly parts: readonly Part[]
+  /** What it was made for in the end: tightened, and under the cap. */
+  readonly estimate: Estimate
+  /** The output cap that the request must get, in tokens. */
+  readonly cap: number | undefined
+}
+
+export interface ReserveSetup {
+  readonly till: Till
+  readonly outage: Outage
+  readonly monotonic: () => number
+  /** What is in a pocket may be taken: otherwise the store is asked each time, since its figures change by themselves. */
+  readonly isFresh: boolean
+  /** The hold of a part has changed by so much. */
+  readonly changed: (pocket: Pocket, by: PicoUsd) => void
+  readonly counted: (what: 'observed' | 'clamped' | 'falseRefusals' | 'allowedWhileDown') => void
+}
+
+const LOW_WATER = 3n
+
+export function createReserve({ till, outage, monotonic, changed, counted, isFresh }: ReserveSetup) {
+  /** Of several limits the one that may lower the cap comes first: the others then hold less. */
+  function inOrder(pockets: readonly Pocket[]): readonly Pocket[] {
+    if (pockets.length < 2 || !pockets.some(({ live }) => live.rule.mode === 'clamp')) return pockets
+    return [...pockets].sort((a, b) => Number(b.live.rule.mode === 'clamp') - Number(a.live.rule.mode === 'clamp'))
+  }
+
+  function put(parts: Part[], pocket: Pocket, amount: PicoUsd, estimated: PicoUsd): void {
+    pocket.inFlight++
+    parts.push({ pocket, amount, estimated })
+    changed(pocket, amount)
+  }
+
+  function release(parts: readonly Part[]): void {
+    for (const { pocket, amount } of parts) {
+      pocket.inFlight--
+      pocket.held -= amount
+      changed(pocket, -amount)
+    }
+  }
+
+  /** A dry run takes nothing, and counts what would have been refused. */
+  function observe(parts: Part[], pocket: Pocket, amount: PicoUsd): void {
+    const { limit, spent, held } = standingOf(pocket)
+    const isContent = pocket.inFlight === 0 && spent < limit
+    if (amount > 0n && spent + held + amount > limit && !isContent) counted('observed')
+    pocket.held += amount
+    put(parts, pocket, amount, amount)
+  }
+
+  function reserve(pockets: readonly Pocket[], first: Estimate, asked: Asked): MaybePromise<Reservation> {
+    const parts: Part[] = []
+    const order = inOrder(pockets)
+    let estimate = first
+    let cap: number | undefined
+    let at = 0
+
+    function clampTo(pocket: Pocket, taken: PicoUsd): void {
+      cap = outputWithin(estimate, taken)
+      estimate = cappedAt(estimate, cap)
+      const left = taken - estimate.ceiling
+      pocket.held -= left
+      put(parts, pocket, estimate.ceiling, estimate.ceiling)
+      counted('clamped')
+    }
+
+    function took(pocket: Pocket, amount: PicoUsd, outcome: PicoUsd | 'refused' | 'down'): void {
+      if (outcome === 'refused') throw refusal(pocket, estimate, asked)
+      if (outcome === 'down') {
+        const usable = usableIn(pocket, monotonic())
+        if (!outage.lends(pocket, usable > 0n ? amount - usable : amount)) throw storeIsDown(pocket, asked)
+        counted('allowedWhileDown')
+        pocket.held += amount
+        put(parts, pocket, amount, amount)
+      } else if (outcome < amount && pocket.live.rule.mode === 'clamp') clampTo(pocket, outcome)
+      else put(parts, pocket, outcome, amount)
+    }
+
+    /** Gives a promise where the store has to be waited for. */
+    function take(pocket: Pocket): MaybePromise<void> {
+      const { mode } = pocket.live.rule
+      const amount = amountIn(mode, estimate)
+      if (!isEnforced(mode)) return observe(parts, pocket, amount)
+      // What costs nothing needs no money, even where there is none.
+      if (amount === 0n) return put(parts, pocket, 0n, 0n)
+      if (outage.refuses(pocket)) throw storeIsDown(pocket, asked)
+      if (!isFresh) putBack(pocket)
+      if (till.takeAtOnce(pocket, amount, monotonic())) {
+        put(parts, pocket, amount, amount)
+        if (usableIn(pocket, monotonic()) * LOW_WATER < pocket.slice) till.refill(pocket)
+        return undefined
+      }
+      const outcome = till.take(pocket, amount, leastIn(pocket, estimate, amount))
+      return isPromise(outcome) ? outcome.then((it) => took(pocket, amount, it)) : took(pocket, amount, outcome)
+    }
+
+    function next(): MaybePromise<Reservation> {
+      while (at < order.length) {
+        const waiting = take(order[at++]!)
+        if (isPromise(waiting)) return waiting.then(next)
+      }
+      return { parts, estimate, cap }
+    }
+
+    const undo = (error: unknown): MaybePromise<Reservation> => {
+      release(parts)
+      return again(error)
+    }
+    /** A finer estimate costs time, which is spent only on calls that would be refused without it. */
+    const again = (error: unknown): MaybePromise<Reservation> => {
+      if (!first.tighten || !isTooMuch(error)) throw error
+      const tightened = first.tighten()
+      const retry = (finer: Estimate | undefined): MaybePromise<Reservation> => {
+        if (!finer || finer.ceiling >= first.ceiling) throw error
+        return reserve(pockets, { ...finer, tighten: undefined }, asked)
+      }
+      return isPromise(tightened) ? tightened.then(retry) : retry(tightened)
+    }
+    try {
+      const result = next()
+      return isPromise(result) ? result.catch(undo) : result
+    } catch (error) {
+      return undo(error)
+    }
+  }
+
+  return { reserve, release }
+}
+
+/** Only where a limit has held the ceiling can a lower one help. */
+function isTooMuch(error: unknown): boolean {
+  const { code, mode } = error as { code?: unknown; mode?: Parameters<typeof isHard>[0] }
+  return code === 'LIMIT_EXCEEDED' && mode !== undefined && isHard(mode)
+}
+
+/** What would do, where the whole amount is not there. */
+function leastIn(pocket: Pocket, estimate: Estimate, amount: PicoUsd): PicoUsd {
+  const { mode, settings } = pocket.live.rule
+  // A limit below one call's estimate would refuse everything: with nothing in flight, whatever is left will do.
+  if (mode === 'expected') return pocket.inFlight === 0 && pocket.waiters.length === 0 ? 1n : amount
+  const { ceilingAt, outputTokens, hasFixedCap } = estimate
+  if (mode !== 'clamp' || hasFixedCap || !ceilingAt || outputTokens === undefined) return amount
+  const fewest = settings.minOutputTokens ?? MIN_OUTPUT_TOKENS
+  return fewest < outputTokens ? ceilingAt(fewest) : amount
+}
+
+/** Raises what a stream holds to an output of so many tokens; false where there is no money for it. */
+export function createTopUp({ till, changed }: Pick<ReserveSetup, 'till' | 'changed'>) {
+  return function topUp(
+    parts: readonly Part[],
+    estimate: Estimate,
+    outputTokens: number,
+  ): MaybePromise<Part | undefined> {
+    if (!isPaidAsItComes(estimate)) return undefined
+    const amount = estimate.ceilingAt!(outputTokens)
+    const waiting: Promise<Part | undefined>[] = []
+    for (const part of parts) {
+      const { pocket } = part
+      const more = amount - part.amount
+      if (pocket.live.rule.mode !== 'stream' || more <= 0n) continue
+      const outcome = till.take(pocket, more, more)
+      const took = (it: Awaited<typeof outcome>): Part | undefined => {
+        if (typeof it !== 'bigint') return part
+        part.amount += it
+        part.estimated = part.amount
+        changed(pocket, it)
+        return undefined
+      }
+      if (isPromise(outcome)) waiting.push(outcome.then(took))
+      else if (took(outcome)) return part
+    }
+    return waiting.length === 0 ? undefined : Promise.all(waiting).then((short) => short.find((part) => part))
+  }
+}

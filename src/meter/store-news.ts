@@ -1,0 +1,54 @@
+// What a limiter has to tell of its store and of its limits, as problems and warnings.
+
+import { MeterError } from '../errors.ts'
+import type { LimitStore } from '../limits/limit-store.ts'
+import type { LimitWarning } from '../limits/warnings.ts'
+import type { ProblemReporter } from '../problems.ts'
+
+export function createStoreNews(problems: ProblemReporter, onWarning: ((warning: LimitWarning) => void) | undefined) {
+  /** Under `raiseOnError` a report throws, and there is no caller of ours to throw it at. */
+  function tell(message: string, cause: unknown, key: string): void {
+    try {
+      problems.report({ kind: 'limit', message, cause }, key)
+    } catch {
+      return
+    }
+  }
+
+  return {
+    storeWent(state: 'down' | 'up' | 'lost', cause: unknown): void {
+      if (state === 'down') {
+        problems.clear('limit:store-up')
+        const said = ourWords(cause) ?? 'The limit store does not answer'
+        tell(`${said}; until it does, calls go on or are refused as \`onLimitStoreDown\` says.`, cause, 'limit:store')
+      } else if (state === 'up') {
+        problems.clear('limit:store')
+        tell('The limit store answers again; it is told what was spent meanwhile.', undefined, 'limit:store-up')
+      } else tell('The limit store has lost its limits; those known here are set again.', undefined, 'limit:store-lost')
+    },
+    overran(): void {
+      tell(
+        'A call under a hard limit cost more than the most that it was taken to cost; it counts in full.',
+        undefined,
+        'limit:overrun',
+      )
+    },
+    warned(warning: LimitWarning): void {
+      problems.guard('callback', 'calling `onLimitWarning`', () => onWarning?.(warning))
+    },
+    /** Asks a store once whether it may lose limits by how it is run. */
+    doubted(store: LimitStore, keep: (work: Promise<unknown>) => void): void {
+      if (!store.doubts) return
+      const asked = (async () => store.doubts!())().then(
+        (doubt) => doubt !== undefined && tell(doubt, undefined, 'limit:doubt'),
+        () => undefined,
+      )
+      keep(asked)
+    },
+  }
+}
+
+/** Errors of ours name the status, or what is wrong with an answer; any other is a connection that failed, and can hold anything. */
+export function ourWords(cause: unknown): string | undefined {
+  return cause instanceof MeterError ? cause.message.replace(/\.$/, '') : undefined
+}

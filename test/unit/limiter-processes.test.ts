@@ -1,0 +1,231 @@
+// Several processes on one store: what each knows of the others, and what happens when one dies, freezes, or the store is gone.
+
+import { describe, expect, test } from 'vitest'
+import type { StoreDownPolicy } from '../../src/limits/outage.ts'
+import { clocks, memory, process, remote, usd } from '../support/limits.ts'
+
+function several(count: number, over: Parameters<typeof process>[2] = {}) {
+  const clock = clocks()
+  const store = memory(clock)
+  const wires = Array.from({ length: count }, () => remote(store))
+  const processes = wires.map((wire) => process(wire, clock, over))
+  return { clock, store, wires, processes }
+}
+
+const refused = { code: 'LIMIT_EXCEEDED' }
+
+describe('processes that share a store', () => {
+  test('never spend the same money, however many calls are under way in each', async () => {
+    const { processes, clock } = several(8)
+    await processes[0]!.limit('acme', { usd: 10, mode: 'hard' })
+    let spent = 0n
+    const work = async ({ call, limiter }: (typeof processes)[number], seed: number) => {
+      for (let n = seed; ; n += 7) {
+        const hold = await call('0.02').catch(() => undefined)
+        if (!hold) return
+        await new Promise((resolve) => setImmediate(resolve))
+        const cost = (usd('0.02') * BigInt(1 + (n % 10))) / 10n
+        limiter.settle(hold, cost, clock.now)
+        spent += cost
+      }
+    }
+    await Promise.all(processes.flatMap((one) => Array.from({ length: 25 }, (_, seed) => work(one, seed))))
+    expect(spent).toBeLessThanOrEqual(usd('10'))
+    for (const { limiter } of processes) await limiter.close()
+    expect(spent).toBeGreaterThan(usd('9'))
+    const { standing } = process(processes[0] ? several(0).store : several(0).store, clock)
+    expect(await standing()).toBe('no limit')
+  })
+
+  test('learn of a limit that another has set, lowered or removed within a heartbeat', async () => {
+    const { processes } = several(2)
+    const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+    expect((await two.call('5')).parts).toEqual([])
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    await two.limiter.beat()
+    await two.call('5')
+    await one.limit('acme', { usd: 6, mode: 'hard' })
+    await two.limiter.beat()
+    await two.call('1')
+    await expect(two.call('0.5')).rejects.toMatchObject({ ...refused, limitUsd: '6' })
+    await one.limiter.removeLimit({ scope: 'tenant=acme', per: 'month' })
+    await two.limiter.beat()
+    expect((await two.call('50')).parts).toEqual([])
+  })
+
+  test('give back what lies idle', async () => {
+    const { processes, clock } = several(2)
+    const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    one.limiter.settle(await one.call('4'), usd('1'), clock.now)
+    await expect(two.call('9')).rejects.toMatchObject(refused)
+    clock.monotonic += 6000
+    await one.limiter.beat()
+    await two.call('9')
+  })
+
+  test('ask the store for a small part of their calls', async () => {
+    const { processes, wires, clock } = several(1)
+    const [one] = processes as [(typeof processes)[0]]
+    await one.limit('acme', { usd: 1000 })
+    for (let call = 0; call < 1000; call++) one.limiter.settle(await one.call('0.02'), usd('0.01'), clock.now)
+    expect(wires[0]!.operations).toBeLessThan(30)
+  })
+})
+
+describe('a process that dies', () => {
+  test('leaves its slice charged, and nobody spends it again', async () => {
+    const { processes, clock } = several(2)
+    const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    await one.call('3')
+    clock.monotonic += 60_000
+    await expect(two.call('9')).rejects.toMatchObject({ ...refused, spentUsd: '0' })
+    await two.call('1')
+  })
+
+  test('and one that was only frozen does not admit from a lease that has run out, and gets it back by asking', async () => {
+    const { processes, wires, clock } = several(2, { whenDown: 'lease-then-deny' })
+    const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    const hold = await one.call('1')
+    clock.monotonic += 29_999
+    wires[0]!.state = 'down'
+    one.limiter.settle(hold, usd('0.5'), clock.now)
+    const again = await one.call('1')
+    clock.monotonic += 1
+    await expect(one.call('0.1')).rejects.toMatchObject({ code: 'LIMIT_STORE_DOWN' })
+    await two.call('2')
+    wires[0]!.state = 'up'
+    await one.limiter.beat()
+    await one.call('0.1')
+    one.limiter.settle(again, usd('0.5'), clock.now)
+    await one.limiter.beat()
+    // Of what is held, 3 are the other process'''s slice.
+    expect(await one.standing()).toBe('5.9 left, 1 spent, 3.1 held')
+  })
+
+  test('and was settled for meanwhile, goes on with a new lease and is charged once', async () => {
+    const { processes, store, clock } = several(1)
+    const [one] = processes as [(typeof processes)[0]]
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    const hold = await one.call('2')
+    const { pocket } = hold.parts[0]!
+    clock.monotonic += 60_000
+    // Somebody found what it had noted: a call of $2 in flight.
+    const key = { scope: 'tenant=acme', per: 'month', windowId: '2026-11', earlier: [] } as const
+    const amounts = { need: 0n, least: 0n, want: 0n, granted: 0n, returned: 0n, opening: 0n, warned: 0 }
+    const spent = 2_000_000_000n
+    const { leaseId } = pocket
+    const at = { ...key, leaseId, seq: 99, ttlMs: 1000, endsAt: undefined, final: true }
+    await store.lease([{ ...at, ...amounts, spent }])
+    one.limiter.settle(hold, usd('1.5'), clock.now)
+    await one.call('3')
+    await one.limiter.beat()
+    expect(await one.standing()).toBe('5 left, 2 spent, 3 held')
+  })
+})
+
+describe('a store that does not answer', () => {
+  const policies: [StoreDownPolicy | undefined, 'hard' | 'expected', withLease: boolean, without: boolean][] = [
+    [undefined, 'hard', true, false],
+    [undefined, 'expected', true, true],
+    ['lease-then-deny', 'expected', true, false],
+    ['lease-then-allow', 'hard', true, true],
+    ['deny', 'expected', false, false],
+    ['allow', 'hard', true, true],
+  ]
+  test.each(policies)('policy %s under a limit of mode %s', async (policy, mode, withLease, without) => {
+    const { processes, wires, clock } = several(1, { whenDown: policy as 'deny' })
+    const [one] = processes as [(typeof processes)[0]]
+    await one.limit('acme', { usd: 100, mode })
+    one.limiter.settle(await one.call('1'), usd('0.5'), clock.now)
+    wires[0]!.state = 'down'
+    await one.limiter.beat()
+    expect(one.states).toEqual(['down'])
+    const passes = (amount: string) =>
+      one.call(amount).then(
+        () => true,
+        (error: { code: string }) => {
+          expect(error.code).toBe('LIMIT_STORE_DOWN')
+          return false
+        },
+      )
+    expect(await passes('0.5')).toBe(withLease)
+    expect(await passes('60')).toBe(without)
+    expect(one.limiter.counts.allowedWhileDown).toBe(without ? 1 : 0)
+    wires[0]!.state = 'up'
+    await one.limiter.beat()
+    expect(one.states).toEqual(['down', 'up'])
+    await one.call('1')
+  })
+
+  test('an overdraft is lent to the cent, and again after the store was back', async () => {
+    const { processes, wires, clock } = several(1, { whenDown: { overdraft: usd('5') } })
+    const [one] = processes as [(typeof processes)[0]]
+    await one.limit('acme', { usd: 100, mode: 'hard' })
+    await one.limiter.pockets({ tenantId: 'acme' }, clock.now)
+    wires[0]!.state = 'down'
+    await one.limiter.beat()
+    const holds = [await one.call('2'), await one.call('3')]
+    await expect(one.call('0.01')).rejects.toMatchObject({ code: 'LIMIT_STORE_DOWN' })
+    for (const hold of holds) one.limiter.settle(hold, usd('2.5'), clock.now)
+    wires[0]!.state = 'up'
+    await one.limiter.beat()
+    expect(await one.standing()).toBe('95 left, 5 spent, 0 held')
+    wires[0]!.state = 'down'
+    await one.limiter.beat()
+    await one.call('90').catch(() => undefined)
+    await one.call('4')
+  })
+
+  test('what was spent meanwhile is told to the last cent when it is back', async () => {
+    const { processes, wires, clock } = several(2)
+    const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+    await one.limit('acme', { usd: 100 })
+    await one.limiter.pockets({ tenantId: 'acme' }, clock.now)
+    for (const wire of wires) wire.state = 'down'
+    await one.limiter.beat()
+    for (let call = 0; call < 50; call++) one.limiter.settle(await one.call('1'), usd('0.123456789'), clock.now)
+    for (const wire of wires) wire.state = 'up'
+    await one.limiter.beat()
+    expect(await two.standing()).toBe('93.82716055 left, 6.17283945 spent, 0 held')
+  })
+
+  test('one that hangs holds up nobody whose money is in the pocket, and the others for less than a second', async () => {
+    const { processes, wires } = several(1, { timeoutMs: 20 })
+    const [one] = processes as [(typeof processes)[0]]
+    await one.limit('acme', { usd: 100, mode: 'hard' })
+    await one.call('1')
+    wires[0]!.state = 'hangs'
+    const pockets = await one.limiter.pockets({ tenantId: 'acme' }, clocks().now)
+    const estimate = { expected: usd('1'), ceiling: usd('1') }
+    expect(one.limiter.reserve(pockets, estimate, { tenantId: 'acme' })).not.toBeInstanceOf(Promise)
+    await expect(one.call('50')).rejects.toMatchObject({ code: 'LIMIT_STORE_DOWN' })
+    expect(one.states).toEqual(['down'])
+  })
+
+  test('a store that has lost everything is told the rules again', async () => {
+    const clock = clocks()
+    let store = memory(clock)
+    const facade = remote({
+      setLimit: (rule) => store.setLimit(rule),
+      removeLimit: (key) => store.removeLimit(key),
+      changes: (since) => store.changes(since),
+      accounts: (keys) => store.accounts(keys),
+      lease: (steps) => store.lease(steps),
+    })
+    const one = process(facade, clock)
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    await one.limit('globex', { usd: 5 })
+    const hold = await one.call('4')
+    store = memory(clock)
+    await one.limiter.beat()
+    expect(one.states).toEqual(['lost'])
+    await one.limiter.beat()
+    one.limiter.settle(hold, usd('3'), clock.now)
+    await one.limiter.beat()
+    expect(await one.standing()).toBe('7 left, 3 spent, 0 held')
+    expect(await one.standing('globex')).toBe('5 left, 0 spent, 0 held')
+  })
+})
