@@ -1,64 +1,23 @@
-// When events leave the process: a queue for each sink, batches by count and by age, retries, and the process's end.
+// When events leave the process: a queue for each sink, batches by count, bytes and age, retries, and the process's end.
 
-import type { LLMEvent } from '../event.ts'
-import type { ProblemReporter } from '../problems.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { runAsNobody } from '../tenant.ts'
+import { createAdoption } from './adoption.ts'
+import type { Delivery, DeliveryOptions } from './contract.ts'
+import { createDeadLetters } from './dead-letters.ts'
+import { createEnding } from './ending.ts'
 import { onProcessEnd } from './exit.ts'
-import { createLane, type Lane, type LaneStats } from './lane.ts'
-import { createTeller, type FlushErrorHandler } from './teller.ts'
+import { createKeeping } from './keeping.ts'
+import { createLane, type Lane } from './lane.ts'
+import { flushWithRequest } from './platform.ts'
+import { createMemoryQueue, type Entry } from './queue.ts'
+import { onSignals } from './signals.ts'
+import { sumOf } from './stats.ts'
+import { createTeller } from './teller.ts'
 import { after } from './timer.ts'
 
-export interface DeliveryOptions {
-  readonly sinks: readonly Sink[]
-  readonly problems: ProblemReporter
-  /** The longest that an event waits for its batch to fill; 5000. */
-  readonly flushIntervalMs?: number | undefined
-  /** Events in a batch; 50. */
-  readonly maxBatchSize?: number | undefined
-  /** Events that wait for one sink, beside the batch under way; the oldest are dropped and counted beyond; 1000. */
-  readonly maxQueueSize?: number | undefined
-  /** The longest that one send may take; 30000. */
-  readonly sendTimeoutMs?: number | undefined
-  readonly onFlushError?: FlushErrorHandler | undefined
-  /** Runs when the process ends by itself, before the last flush: for events that are still being made. */
-  readonly beforeEnd?: (() => void | Promise<void>) | undefined
-  /** Runs when the process exits, before the queues are emptied for the last time: what is still being made is added now or never. */
-  readonly atExit?: (() => void) | undefined
-  /** From 0 to 1, for the jitter of retries. */
-  readonly random?: (() => number) | undefined
-}
+export type { Delivery, DeliveryOptions, DeliveryStats } from './contract.ts'
 
-/** Sums over all sinks, and each sink's own under its name. An event that came after `close()` counts as dropped. */
-export interface DeliveryStats extends Omit<LaneStats, 'state'> {
-  readonly sinks: Readonly<Record<string, LaneStats>>
-}
-
-export interface Delivery {
-  /** Queues an event for every sink. Never throws and never waits. */
-  add(event: LLMEvent): void
-  /** Listens for the end of the process from now on, which else begins with the first event. */
-  watchEnd(): void
-  /** Has `drain` called once before the next flush by age and at the end: it adds events that were summed up meanwhile. */
-  watchRollUp(drain: () => void): void
-  /**
-   * Sends what is queued now. For each sink it resolves when every event that was queued at the call is settled
-   * (delivered, refused for good, or dropped for want of room), or when an attempt has failed: the events are then
-   * kept and tried again later, which `stats()` shows as `queued`. It cuts our own waiting short, but not the time
-   * that a sink asked for. It rejects only under `raiseOnError`. Flushes at once share one batch in flight.
-   */
-  flush(): Promise<void>
-  /**
-   * Empties the queues, retrying for at most `deadlineMs` (5000), then closes the sinks. What could not be delivered
-   * by then is reported and stays in `stats().queued`. A second call gives the same promise.
-   */
-  close(deadlineMs?: number): Promise<void>
-  /** Hands everything queued to the sinks that can take it without waiting. */
-  drainSync(): void
-  stats(): DeliveryStats
-}
-
-const EXIT_DEADLINE_MS = 2000
 const CLOSE_DEADLINE_MS = 5000
 
 export function createDelivery(options: DeliveryOptions): Delivery {
@@ -66,28 +25,53 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const teller = createTeller(options.problems, options.onFlushError)
   const { tell, fault, raise } = teller
   const lanes = new Map<string, Lane>()
+  const names = uniqueNames(options.sinks)
+  const owes = options.sinks.flatMap(({ isVolatile }, at) => (isVolatile ? [] : [names[at]!]))
+  const keeping =
+    options.spool && owes.length > 0 ? createKeeping({ ...teller, settings: options.spool, owes, held }) : undefined
+  const adoption = keeping && createAdoption({ ...teller, ...options, keeping, dir: options.spool!.dir, owes, lanes })
+  const deadLetters = options.spool && createDeadLetters(`${options.spool.dir}/dead-letters`, teller)
   let cancelTimer: (() => void) | undefined
   let isKicked = false
   let unhook: (() => void) | undefined
   let drainRollUp: (() => void) | undefined
-  let hasEnded = false
   let closing: Promise<void> | undefined
   let isClosed = false
   let late = 0
 
-  for (const sink of options.sinks) {
-    const name = uniqueName(sink.name, lanes)
+  for (const [at, sink] of options.sinks.entries()) {
+    const name = names[at]!
+    const size = Math.max(1, maxQueueSize)
+    const isKept = keeping !== undefined && !sink.isVolatile
     const lane = createLane(sink, {
       ...teller,
       name,
+      queue: (dropped) => (isKept ? keeping.queue(name, size, dropped) : createMemoryQueue(size, dropped)),
       maxBatchSize: Math.max(1, Math.min(maxBatchSize, maxQueueSize)),
-      maxQueueSize: Math.max(1, maxQueueSize),
+      maxBatchBytes: options.maxBatchBytes ?? 1024 * 1024,
+      maxQueueSize: size,
+      deadLetters: isKept ? deadLetters : undefined,
       sendTimeoutMs: options.sendTimeoutMs ?? 30_000,
       random: options.random ?? Math.random,
     })
     lanes.set(name, lane)
   }
   const all = [...lanes.values()]
+  const ending = createEnding({
+    lanes: all,
+    keeping,
+    isKept: ({ name }) => owes.includes(name),
+    teller,
+    beforeEnd: options.beforeEnd,
+    atExit: options.atExit,
+    rollUp,
+    isClosing: () => closing !== undefined,
+    leave,
+  })
+
+  function* held(): Generator<Entry> {
+    for (const name of owes) yield* lanes.get(name)?.held() ?? []
+  }
 
   /** Timers keep the async context that they are set in: whoever's call fills a batch must not be held, or billed, by it. */
   function arm(): void {
@@ -102,7 +86,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   function watchEnd(): void {
-    if (closing === undefined) unhook ??= onProcessEnd({ beforeExit, exit })
+    if (closing !== undefined || unhook !== undefined) return
+    const unhookEnd = onProcessEnd(ending)
+    const unhookSignals = options.handleSignals ? onSignals(options.closeAll ?? (() => close())) : undefined
+    unhook = () => {
+      unhookEnd()
+      unhookSignals?.()
+    }
+    adoption?.start()
   }
 
   function rollUp(): void {
@@ -126,55 +117,34 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     )
   }
 
-  // Once in a process: an application that records an event in its own `beforeExit` would otherwise never end.
-  function beforeExit(): void {
-    if (hasEnded || closing) return
-    hasEnded = true
-    after(EXIT_DEADLINE_MS, () => {
-      for (const lane of all) lane.abort('since the process is ending')
-    })
-    void runAsNobody(lastFlush)
+  /** What is left stays on disk, for the next process. */
+  function leave(): void {
+    if (keeping === undefined) return
+    keeping.keepRest()
+    adoption?.stop()
+    keeping.spool.leave(owes.every((name) => lanes.get(name)!.stats.queued === 0))
   }
 
-  async function lastFlush(): Promise<void> {
-    try {
-      await options.beforeEnd?.()
-    } catch (cause) {
-      fault('recording what was still open', cause)
-    }
+  async function flush(): Promise<void> {
+    if (closing) return closing
     rollUp()
-    await Promise.all(all.map((lane) => lane.flush(true)))
-    reportLeft()
-  }
-
-  function exit(): void {
-    try {
-      options.atExit?.()
-    } catch (cause) {
-      fault('recording what was still open', cause)
-    }
-    rollUp()
-    drainSync()
-    // After `beforeExit` it was said already, while there was still a way to print it.
-    if (!hasEnded) reportLeft()
-  }
-
-  function reportLeft(): void {
-    for (const [name, lane] of lanes) {
-      const { queued } = lane.stats
-      if (queued === 0) continue
-      const message = `${queued} ${queued === 1 ? 'event was' : 'events were'} not delivered to ${name} before the end`
-      tell({ kind: 'delivery', message }, `delivery:${name}:left`)
-    }
+    await runAsNobody(() => Promise.all(all.map((lane) => lane.flush(false))))
+    raise()
   }
 
   function drainSync(): void {
-    for (const lane of all) lane.drainSync()
+    for (const lane of all) lane.drainSync(Number.POSITIVE_INFINITY)
+  }
+
+  function close(deadlineMs = CLOSE_DEADLINE_MS): Promise<void> {
+    closing ??= runAsNobody(() => finish(deadlineMs))
+    return closing
   }
 
   async function finish(deadlineMs: number): Promise<void> {
     rollUp()
     cancelTimer?.()
+    keeping?.giveWay()
     let cancelDeadline: (() => void) | undefined
     const deadline = new Promise<void>((resolve) => {
       cancelDeadline = after(deadlineMs, resolve, true)
@@ -182,8 +152,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const until = performance.now() + deadlineMs
     await Promise.race([deadline, Promise.all(all.map((lane) => lane.drain(until)))])
     for (const lane of all) lane.stop('by close()')
-    drainSync()
-    reportLeft()
+    for (const lane of all) lane.drainSync(keeping === undefined ? Number.POSITIVE_INFINITY : until)
+    leave()
+    ending.reportLeft()
     const closes = options.sinks.map(async (sink) => {
       try {
         await sink.close?.()
@@ -202,46 +173,50 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     add(event) {
       if (isClosed) {
         late++
-        tell(
-          { kind: 'delivery', message: 'An event was recorded after close() and is not delivered' },
-          'delivery:closed',
-        )
+        const message = 'An event was recorded after close() and is not delivered'
+        tell({ kind: 'delivery', message }, 'delivery:closed')
         return
       }
-      let isBatchFull = false
-      for (const lane of all) if (lane.push(event)) isBatchFull = true
+      const entry = keeping?.keep(event) ?? { event }
+      let isReady = false
+      for (const lane of all) {
+        lane.push(entry)
+        isReady ||= lane.isReady
+      }
       if (cancelTimer === undefined && closing === undefined) arm()
-      if (isBatchFull && !isKicked) kick()
+      if (isReady && !isKicked) kick()
+      flushWithRequest(lanes, flush)
     },
+    note: (kind, value) => keeping?.note(kind, value),
     watchEnd,
     watchRollUp(drain) {
       drainRollUp = drain
       if (cancelTimer === undefined && closing === undefined) arm()
     },
-    async flush() {
-      if (closing) return closing
-      rollUp()
-      await runAsNobody(() => Promise.all(all.map((lane) => lane.flush(false))))
-      raise()
+    room: () => (closing === undefined ? keeping?.room() : undefined),
+    async flush({ durable = false } = {}) {
+      if (durable && closing === undefined) {
+        rollUp()
+        if (await keeping?.isOnDisk()) return
+      }
+      await flush()
     },
-    close(deadlineMs = CLOSE_DEADLINE_MS) {
-      closing ??= runAsNobody(() => finish(deadlineMs))
-      return closing
-    },
+    close,
     drainSync,
+    drainOrphans: async () => adoption?.drain(),
     stats() {
-      const sums = { queued: 0, delivered: 0, dropped: late, rejected: 0, retries: 0 }
-      const sinks = Object.fromEntries([...lanes].map(([name, lane]) => [name, lane.stats]))
-      for (const stats of Object.values(sinks))
-        for (const count of Object.keys(sums) as (keyof typeof sums)[]) sums[count] += stats[count]
-      return { ...sums, sinks }
+      const sinks = Object.fromEntries(all.map((lane) => [lane.name, lane.stats]))
+      return { ...sumOf(sinks, late), sinks, ...(keeping && { spool: adoption!.stats() }) }
     },
   }
 }
 
-function uniqueName(name: string, taken: ReadonlyMap<string, unknown>): string {
-  if (!taken.has(name)) return name
-  let number = 2
-  while (taken.has(`${name}#${number}`)) number++
-  return `${name}#${number}`
+function uniqueNames(sinks: readonly Sink[]): string[] {
+  const names: string[] = []
+  for (const { name } of sinks) {
+    let unique = name
+    for (let number = 2; names.includes(unique); number++) unique = `${name}#${number}`
+    names.push(unique)
+  }
+  return names
 }

@@ -7,6 +7,10 @@ export interface Fifo<T> {
   /** True when the oldest entry had to go to make room. */
   push(entry: T): boolean
   take(count: number): T[]
+  /** What there is, oldest first. */
+  entries(): Iterable<T>
+  /** Takes out what is not wanted any more; gives how much that was. */
+  sift(isWanted: (entry: T) => boolean): number
 }
 
 const COMPACT_AT = 1024
@@ -44,6 +48,15 @@ export function createFifo<T>(maxSize: number): Fifo<T> {
       entries.fill(undefined, front, front + taken.length)
       advance(taken.length)
       return taken
+    },
+    *entries() {
+      for (let at = front; at < entries.length; at++) yield entries[at] as T
+    },
+    sift(isWanted) {
+      const before = entries.length - front
+      entries = (entries.slice(front) as T[]).filter(isWanted)
+      front = 0
+      return before - entries.length
     },
   }
 }

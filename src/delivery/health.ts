@@ -17,7 +17,8 @@ export interface Health {
   readonly failures: number
   failed(delivery: Extract<Delivery, { outcome: 'retry' | 'paused' }>): void
   recovered(): void
-  overflowed(maxQueueSize: number): void
+  /** `what` is full, in words. */
+  overflowed(what: string): void
   hasRoom(): void
 }
 
@@ -55,10 +56,10 @@ export function createHealth(name: string, { tell, clear }: Teller): Health {
       clear(key('paused'))
       clear(key('down'))
     },
-    overflowed(maxQueueSize) {
+    overflowed(what) {
       if (isFull) return
       isFull = true
-      const message = `The queue for ${name} is full (${maxQueueSize} events): the oldest events are being dropped`
+      const message = `The queue for ${name} is full (${what}): the oldest events are being dropped`
       tell({ kind: 'delivery', message }, key('full'))
     },
     hasRoom() {

@@ -1,42 +1,27 @@
 // One sink's queue and the loop that empties it: one batch in flight, its outcome acted on, the rest kept.
 
-import { MeterError } from '../errors.ts'
-import type { LLMEvent } from '../event.ts'
-import type { Delivery, RejectedEvent, Sink } from '../sinks/sink.ts'
-import { createFifo } from './fifo.ts'
-import { createHealth, type LaneState, type Teller } from './health.ts'
+import type { Delivery, Sink } from '../sinks/sink.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import { createHealth, type Teller } from './health.ts'
+import { createIntake } from './intake.ts'
+import type { Entry, Queue, Source } from './queue.ts'
+import { createRefusals, eventsOf } from './refusals.ts'
 import { PAUSE_MS, retryDelay } from './retry.ts'
 import { createSender } from './send.ts'
-import { freeze, halve, type Piece } from './split.ts'
+import type { Piece } from './split.ts'
+import type { LaneStats } from './stats.ts'
+import type { FlushFailure } from './teller.ts'
 import { after, breathe } from './timer.ts'
 import { createWaiters } from './waiters.ts'
 
-export interface LaneStats {
-  /** Neither delivered nor given up. */
-  readonly queued: number
-  readonly delivered: number
-  /** Given up because the queue was full. */
-  readonly dropped: number
-  /** Refused by the sink for good. */
-  readonly rejected: number
-  /** Sends that failed and that are repeated. */
-  readonly retries: number
-  readonly state: LaneState
-}
-
-/** What could not be sent, beside the error that `onFlushError` gets. */
-export interface FlushFailure {
-  readonly sink: string
-  readonly outcome: Exclude<Delivery['outcome'], 'delivered'>
-  readonly events: readonly LLMEvent[]
-  /** False when these events are given up: the sink refused them for good. */
-  readonly kept: boolean
-}
-
 export interface LaneOptions extends Teller {
   readonly name: string
+  /** Makes the queue; `dropped` is told of what it gives up. */
+  readonly queue: (dropped: (count: number) => void) => Queue
   readonly maxBatchSize: number
+  readonly maxBatchBytes: number
   readonly maxQueueSize: number
+  readonly deadLetters: DeadLetters | undefined
   readonly sendTimeoutMs: number
   readonly random: () => number
   /** Tells of a failed send; never throws. */
@@ -45,48 +30,62 @@ export interface LaneOptions extends Teller {
 
 export interface Lane {
   readonly stats: LaneStats
-  /** True when a full batch waits and nothing is under way. */
-  push(event: LLMEvent): boolean
+  readonly name: string
+  push(entry: Entry): void
+  /** A full batch waits and nothing is under way. */
+  readonly isReady: boolean
+  /** Takes batches from here too, in turns with its own queue; its first empty one is its end. */
+  addBacklog(source: Source): void
+  /** Resolves when nothing of earlier processes is left, or an attempt has failed. */
+  drainBacklog(): Promise<void>
+  /** Entries in memory, those under way among them, oldest first. */
+  held(): Iterable<Entry>
   /** Sends full batches, with `all` whatever is queued. Does nothing while the sink is left alone. */
   start(all: boolean): void
   /** See `Delivery.flush`. `urgent`: even before the time that the sink asked for. */
   flush(urgent: boolean): Promise<void>
   /** Resolves when the queue is empty, or when no retry can come before `until` (of `performance.now()`). */
   drain(until: number): Promise<void>
-  drainSync(): void
-  /** Breaks off the send in flight; its batch is kept. */
+  /** Hands what is queued to a sink that takes it without waiting, until a moment of `performance.now()`. */
+  drainSync(until: number): void
+  /** Breaks off the send in flight; its batch is kept, and not tried again until somebody asks for it. */
   abort(why: string): void
   stop(why: string): void
 }
 
 export function createLane(sink: Sink, options: LaneOptions): Lane {
-  const { name, maxBatchSize, maxQueueSize, tell } = options
-  const fifo = createFifo<LLMEvent>(maxQueueSize)
+  const { name, maxBatchSize, maxBatchBytes, maxQueueSize, tell } = options
   const sender = createSender(name, sink, options.sendTimeoutMs)
   const health = createHealth(name, options)
   const waiters = createWaiters()
-  const counts = { delivered: 0, dropped: 0, rejected: 0, retries: 0 }
-  /** Frozen batches, oldest first: more than one only while a batch is being cut up. */
-  const pieces: Piece[] = []
-  /** Everything before this position is due, whether or not it fills a batch. */
-  let due = 0
+  const refusals = createRefusals(options)
+  const counts = { delivered: 0, dropped: 0, retries: 0 }
+  const queue = options.queue((count) => {
+    counts.dropped += count
+    health.overflowed(`${maxQueueSize} events`)
+  })
+  const intake = createIntake({
+    queue,
+    maxBatchSize,
+    maxBatchBytes,
+    unreadable(cause, isBacklog) {
+      const what = isBacklog ? 'What an earlier process left' : 'What is spooled'
+      const message = `${what} for ${name} cannot be read; it stays where it is`
+      tell({ kind: 'delivery', message, cause }, `delivery:${name}:unreadable`)
+      if (!isBacklog) sleep(PAUSE_MS)
+    },
+  })
   let notBefore = 0
   let isRunning = false
   let isStopped = false
+  let hasGivenUp = false
+  /** Somebody waits for what earlier processes left. */
+  let isDraining = false
   let drainUntil: number | undefined
   let cancelWait: (() => void) | undefined
 
-  const queued = () => pieces.reduce((sum, { batch }) => sum + batch.events.length, fifo.size)
-  const added = () => fifo.left + fifo.size
-  const settledUpTo = () => pieces[0]?.start ?? fifo.left
-
-  function next(): Piece | undefined {
-    if (pieces.length === 0 && fifo.size > 0 && (fifo.size >= maxBatchSize || fifo.left < due)) {
-      const start = fifo.left
-      pieces.push(freeze(fifo.take(maxBatchSize), start))
-    }
-    return pieces[0]
-  }
+  /** Whoever waits does so for the queue of this process. */
+  const next = () => intake.next(waiters.isAnyWaiting ? 'own-first' : 'any')
 
   function run(): void {
     if (isRunning || isStopped) return
@@ -100,8 +99,9 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
       })
       .then(() => {
         isRunning = false
-        if (cancelWait !== undefined || isStopped) release(true)
+        if (cancelWait !== undefined || isStopped || hasGivenUp) release(true)
         else if (next() !== undefined) run()
+        else release(false)
       })
   }
 
@@ -110,67 +110,51 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
       const goesOn = settle(piece, await sender.send(piece.batch))
       release(!goesOn)
       if (!goesOn) return
-      await breathe()
+      // What earlier processes left does not keep this one from ending.
+      await breathe(isDraining || intake.isOwn(piece))
     }
   }
 
   /** Acts on an outcome; true when the next batch can be sent at once. */
   function settle(piece: Piece, delivery: Delivery): boolean {
-    const at = pieces.indexOf(piece)
     // `drainSync` settled it while this answer was still under way.
-    if (at === -1) return true
-    const { events } = piece.batch
+    if (!intake.has(piece)) return true
+    const { entries } = piece
     switch (delivery.outcome) {
       case 'delivered':
-        pieces.splice(at, 1)
         recovered()
-        finish(events, delivery.rejected ?? [])
+        counts.delivered += refusals.sift(entries, delivery.rejected ?? [])
+        intake.settle(piece)
         return true
       case 'too-large':
       case 'rejected':
         recovered()
-        if (events.length > 1) {
-          options.failed(delivery.error, { sink: name, outcome: delivery.outcome, events, kept: true })
-          pieces.splice(at, 1, ...halve(piece))
+        if (entries.length > 1) {
+          told(delivery, entries)
+          intake.halve(piece)
         } else {
-          pieces.splice(at, 1)
-          giveUp(events, delivery.outcome, delivery.error)
+          refusals.giveUp(entries, delivery.outcome, delivery.error)
+          intake.settle(piece)
         }
         return true
       case 'retry':
       case 'paused':
         counts.retries++
         health.failed(delivery)
-        options.failed(delivery.error, { sink: name, outcome: delivery.outcome, events, kept: true })
+        told(delivery, entries)
         sleep(waitAfter(delivery))
         return false
     }
   }
 
-  function finish(events: readonly LLMEvent[], refused: readonly RejectedEvent[]): void {
-    if (refused.length === 0) {
-      counts.delivered += events.length
-      return
-    }
-    const reasons = new Map(refused.map(({ eventId, reason }) => [eventId, reason]))
-    for (const event of events) {
-      const reason = reasons.get(event.eventId)
-      if (reason === undefined) counts.delivered++
-      else giveUp([event], 'rejected', new MeterError('DELIVERY_REJECTED', reason))
-    }
-  }
-
-  function giveUp(events: readonly LLMEvent[], outcome: 'rejected' | 'too-large', error: Error): void {
-    counts.rejected += events.length
-    const message = `${name} refused event ${events[0]?.eventId} for good: ${error.message}`
-    tell({ kind: 'delivery', message, cause: error }, `delivery:${name}:rejected:${error.message}`)
-    options.failed(error, { sink: name, outcome, events, kept: false })
+  function told({ outcome, error }: Exclude<Delivery, { outcome: 'delivered' }>, entries: readonly Entry[]): void {
+    options.failed(error, { sink: name, outcome, events: eventsOf(entries), kept: true })
   }
 
   function recovered(): void {
     notBefore = 0
     health.recovered()
-    if (fifo.size <= maxQueueSize / 2) health.hasRoom()
+    if (queue.size <= maxQueueSize / 2) health.hasRoom()
   }
 
   function waitAfter(delivery: Extract<Delivery, { outcome: 'retry' | 'paused' }>): number {
@@ -184,55 +168,77 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
     const isTooLate = drainUntil !== undefined && performance.now() + ms >= drainUntil
     if (isTooLate) isStopped = true
     if (isStopped) waiters.releaseAll()
+    else if (hasGivenUp) return
     // Whoever waits for a drain is kept alive for it; otherwise a wait must not keep a process from ending.
     else cancelWait = after(ms, run, drainUntil !== undefined)
   }
 
   function release(hasFailed: boolean): void {
-    waiters.release({ settledUpTo: settledUpTo(), isEmpty: pieces.length + fifo.size === 0, hasFailed })
+    waiters.release({
+      settledUpTo: intake.settledUpTo,
+      isEmpty: intake.isEmpty,
+      hasBacklog: intake.hasBacklog,
+      hasFailed,
+    })
   }
 
   return {
+    name,
     get stats() {
-      return { queued: queued(), ...counts, state: health.state }
+      return { queued: intake.queued, ...counts, rejected: refusals.count, state: health.state }
     },
-    push(event) {
-      if (fifo.push(event)) {
-        counts.dropped++
-        health.overflowed(maxQueueSize)
-      }
-      return fifo.size >= maxBatchSize && !isRunning && cancelWait === undefined
+    push: queue.push,
+    get isReady() {
+      return queue.size >= maxBatchSize && !isRunning && cancelWait === undefined
     },
+    addBacklog(source) {
+      intake.addBacklog(source)
+      if (cancelWait === undefined) run()
+    },
+    drainBacklog() {
+      if (isStopped || (!intake.hasBacklog && intake.isEmpty)) return Promise.resolve()
+      isDraining = true
+      const done = waiters.backlog()
+      run()
+      return done
+    },
+    held: intake.held,
     start(all) {
-      if (all) due = Math.max(due, added())
+      if (all) intake.due(intake.added)
+      hasGivenUp = false
       if (cancelWait === undefined && next() !== undefined) run()
     },
     flush(urgent) {
-      const target = added()
-      due = Math.max(due, target)
-      if (isStopped || settledUpTo() >= target) return Promise.resolve()
+      const target = intake.added
+      intake.due(target)
+      if (isStopped || intake.settledUpTo >= target) return Promise.resolve()
       if (!isRunning && !urgent && performance.now() < notBefore) return Promise.resolve()
       const settled = waiters.attempt(target)
+      hasGivenUp = false
       run()
       return settled
     },
     drain(until) {
-      due = Number.POSITIVE_INFINITY
+      intake.due(Number.POSITIVE_INFINITY)
       drainUntil = until
-      if (isStopped || queued() === 0) return Promise.resolve()
+      if (isStopped || intake.queued === 0) return Promise.resolve()
       const emptied = waiters.empty()
+      hasGivenUp = false
       run()
       return emptied
     },
-    drainSync() {
-      due = Math.max(due, added())
+    drainSync(until) {
+      intake.due(intake.added)
       if (sink.sendSync === undefined) return
-      for (let piece = next(); piece !== undefined; piece = next()) {
+      for (let piece = intake.next('own'); piece !== undefined; piece = intake.next('own')) {
         const delivery = sender.sendSync(piece.batch)
-        if (delivery === undefined || !settle(piece, delivery)) return
+        if (delivery === undefined || !settle(piece, delivery) || performance.now() > until) return
       }
     },
-    abort: sender.abort,
+    abort(why) {
+      hasGivenUp = true
+      sender.abort(why)
+    },
     stop(why) {
       isStopped = true
       cancelWait?.()

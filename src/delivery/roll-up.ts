@@ -20,6 +20,8 @@ const SAME = [
   'model',
   'endpoint',
   'serviceTier',
+  'geo',
+  'priceVariant',
   'usageSource',
   'costSource',
   'priceVersion',
@@ -51,6 +53,7 @@ interface Sum {
   readonly first: LLMEvent
   calls: number
   cost: PicoUsd | undefined
+  resale: PicoUsd | undefined
   readonly usage: Map<Bucket, number>
   readonly numbers: Map<(typeof SUMMED)[number], number>
 }
@@ -73,9 +76,10 @@ export function createRollUp(emit: (event: LLMEvent) => void): RollUp {
       // The hour keeps a roll-up inside the day, and inside every limit window, that its calls were made in.
       const key = JSON.stringify([event.timestamp.slice(0, 13), ...SAME.map((field) => event[field] ?? null)])
       let sum = sums.get(key)
-      if (!sum) sums.set(key, (sum = { first: event, calls: 0, cost: undefined, usage: new Map(), numbers: new Map() }))
+      if (!sum) sums.set(key, (sum = emptySum(event)))
       sum.calls += event.calls ?? 1
       if (event.costUsd !== undefined) sum.cost = (sum.cost ?? 0n) + (parseUsd(event.costUsd) ?? 0n)
+      if (event.resaleUsd !== undefined) sum.resale = (sum.resale ?? 0n) + (parseUsd(event.resaleUsd) ?? 0n)
       for (const bucket in event.usage)
         sum.usage.set(bucket as Bucket, (sum.usage.get(bucket as Bucket) ?? 0) + (event.usage[bucket as Bucket] ?? 0))
       for (const field of SUMMED) {
@@ -86,7 +90,11 @@ export function createRollUp(emit: (event: LLMEvent) => void): RollUp {
   }
 }
 
-function eventOf({ first, calls, cost, usage, numbers }: Sum): LLMEvent {
+function emptySum(first: LLMEvent): Sum {
+  return { first, calls: 0, cost: undefined, resale: undefined, usage: new Map(), numbers: new Map() }
+}
+
+function eventOf({ first, calls, cost, resale, usage, numbers }: Sum): LLMEvent {
   const same = Object.fromEntries(SAME.flatMap((field) => (first[field] === undefined ? [] : [[field, first[field]]])))
   return Object.freeze({
     eventId: eventId(Date.now()),
@@ -95,6 +103,7 @@ function eventOf({ first, calls, cost, usage, numbers }: Sum): LLMEvent {
     ...(usage.size > 0 && { usage: Object.fromEntries(usage) }),
     ...Object.fromEntries(numbers),
     ...(cost !== undefined && { costUsd: formatUsd(cost) }),
+    ...(resale !== undefined && { resaleUsd: formatUsd(resale) }),
     calls,
   }) as unknown as LLMEvent
 }

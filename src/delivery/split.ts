@@ -2,19 +2,38 @@
 
 import { eventId, type LLMEvent } from '../event.ts'
 import type { Batch } from '../sinks/sink.ts'
+import type { Entry, Source } from './queue.ts'
 
-/** A frozen batch and the position of its first event in all that its queue ever held. */
+/** A frozen batch, where it came from, and the position of its first event in all that its queue ever held. */
 export interface Piece {
   readonly batch: Batch
+  readonly entries: readonly Entry[]
   readonly start: number
+  readonly from: Source
 }
 
-export function freeze(events: readonly LLMEvent[], start: number): Piece {
-  return { batch: Object.freeze({ id: eventId(Date.now()), events: Object.freeze(events) }), start }
+export function freeze(entries: readonly Entry[], start: number, from: Source, isBacklog: boolean): Piece {
+  const events: LLMEvent[] = []
+  const json: string[] = []
+  for (const entry of entries) {
+    events.push(entry.event)
+    if (entry.json !== undefined) json.push(entry.json)
+  }
+  const batch: Batch = {
+    id: eventId(Date.now()),
+    events: Object.freeze(events),
+    ...(json.length === events.length && { json: Object.freeze(json) }),
+    ...(isBacklog && { isBacklog }),
+  }
+  return { batch: Object.freeze(batch), entries, start, from }
 }
 
 /** Halves have ids of their own: other bytes under the same id would be a lie to whoever remembers ids. */
-export function halve({ batch, start }: Piece): [Piece, Piece] {
-  const middle = batch.events.length >> 1
-  return [freeze(batch.events.slice(0, middle), start), freeze(batch.events.slice(middle), start + middle)]
+export function halve({ batch, entries, start, from }: Piece): [Piece, Piece] {
+  const middle = entries.length >> 1
+  const isBacklog = batch.isBacklog === true
+  return [
+    freeze(entries.slice(0, middle), start, from, isBacklog),
+    freeze(entries.slice(middle), start + middle, from, isBacklog),
+  ]
 }

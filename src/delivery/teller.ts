@@ -1,8 +1,18 @@
 // What delivery says to people: problems and failed sends, never by throwing at whoever records an event.
 
+import type { LLMEvent } from '../event.ts'
 import type { Problem, ProblemReporter } from '../problems.ts'
+import type { Delivery } from '../sinks/sink.ts'
 import type { Teller } from './health.ts'
-import type { FlushFailure } from './lane.ts'
+
+/** What could not be sent, beside the error that `onFlushError` gets. */
+export interface FlushFailure {
+  readonly sink: string
+  readonly outcome: Exclude<Delivery['outcome'], 'delivered'>
+  readonly events: readonly LLMEvent[]
+  /** False when these events are given up: the sink refused them for good. */
+  readonly kept: boolean
+}
 
 /** Called with the error of each send that failed, and with what became of its events. */
 export type FlushErrorHandler = (error: Error, failure: FlushFailure) => void

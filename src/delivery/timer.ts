@@ -11,6 +11,9 @@ export function after(ms: number, fn: () => void, keepAlive = false): () => void
 }
 
 /** Lets everything else in the event loop have its turn. */
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => immediately(resolve))
+export function breathe(keepAlive = true): Promise<void> {
+  return new Promise((resolve) => {
+    const turn = immediately(resolve)
+    if (!keepAlive) turn.unref()
+  })
 }

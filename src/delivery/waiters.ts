@@ -1,39 +1,48 @@
 // Who waits for a queue: a flush for its events or one failed attempt, a close until the queue is empty.
 
 export interface Waiters {
+  readonly isAnyWaiting: boolean
   /** Resolves when everything before `target` is settled, or an attempt has failed. */
   attempt(target: number): Promise<void>
   /** Resolves when the queue is empty. */
   empty(): Promise<void>
-  release(now: { settledUpTo: number; isEmpty: boolean; hasFailed: boolean }): void
+  /** Resolves when nothing of earlier processes is left either, or an attempt has failed. */
+  backlog(): Promise<void>
+  release(now: Progress): void
   releaseAll(): void
 }
 
+interface Progress {
+  readonly settledUpTo: number
+  readonly isEmpty: boolean
+  readonly hasBacklog: boolean
+  readonly hasFailed: boolean
+}
+
 interface Waiter {
-  /** `undefined`: until the queue is empty. */
-  readonly target: number | undefined
+  readonly isOver: (now: Progress) => boolean
   readonly resolve: () => void
 }
 
 export function createWaiters(): Waiters {
   let waiting: Waiter[] = []
 
-  function wait(target: number | undefined): Promise<void> {
-    return new Promise((resolve) => waiting.push({ target, resolve }))
+  function wait(isOver: Waiter['isOver']): Promise<void> {
+    return new Promise((resolve) => waiting.push({ isOver, resolve }))
   }
 
   return {
-    attempt: wait,
-    empty: () => wait(undefined),
-    release({ settledUpTo, isEmpty, hasFailed }) {
+    get isAnyWaiting() {
+      return waiting.length > 0
+    },
+    attempt: (target) => wait(({ hasFailed, settledUpTo }) => hasFailed || target <= settledUpTo),
+    empty: () => wait(({ isEmpty }) => isEmpty),
+    backlog: () => wait(({ hasFailed, isEmpty, hasBacklog }) => hasFailed || (isEmpty && !hasBacklog)),
+    release(now) {
       if (waiting.length === 0) return
-      const still: Waiter[] = []
-      for (const waiter of waiting) {
-        const isOver = waiter.target === undefined ? isEmpty : hasFailed || waiter.target <= settledUpTo
-        if (isOver) waiter.resolve()
-        else still.push(waiter)
-      }
-      waiting = still
+      const over = waiting.filter(({ isOver }) => isOver(now))
+      waiting = waiting.filter((waiter) => !over.includes(waiter))
+      for (const { resolve } of over) resolve()
     },
     releaseAll() {
       for (const { resolve } of waiting.splice(0)) resolve()

@@ -1,0 +1,61 @@
+// `tallygate drain`: delivers what processes left in their spools when they died.
+
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { drainSpools } from '../delivery/drain.ts'
+import { createProblems } from '../problems.ts'
+import { DIR, defineCommand, Stop } from './command.ts'
+import { folderOf, shown } from './place.ts'
+import { sinkOf, TARGET } from './target.ts'
+import { printable } from './width.ts'
+
+export const drain = defineCommand({
+  name: 'drain',
+  summary: 'Deliver what dead processes left in the spool.',
+  about: [
+    'Every process writes its events into <dir>/spool before its calls go on, and removes them when they are delivered. What a process leaves behind is delivered by the next one that starts in the same folder; this is for when there is none.',
+    'A spool whose process may live in another container or on another machine is watched for a minute first: a living one touches it every ten seconds.',
+  ],
+  options: {
+    ...TARGET,
+    for: {
+      type: 'string',
+      value: 'sink',
+      help: 'Deliver what is owed to a sink of this name. Default: http with a URL, else sqlite.',
+    },
+    dir: DIR,
+  },
+  examples: ['tallygate drain', 'tallygate drain --url https://api.example.com/v1/ingest --api-key $KEY'],
+  async run(values, { terminal, env }) {
+    const { print, complain } = terminal
+    const dir = folderOf(values.dir, env)
+    const spool = `${dir}/spool`
+    if (!existsSync(spool)) {
+      print(`Nothing is left: there is no spool at ${shown(spool)}.`)
+      return undefined
+    }
+    const sink = await sinkOf(values, dir, env)
+    const problems = createProblems({
+      onProblem: ({ message }) => complain(printable(message)),
+      raiseOnError: false,
+    })
+    const name = values.for ?? sink.name
+    const done = await drainSpools({
+      dir,
+      sink: { ...sink, name },
+      problems,
+      waiting: (count) =>
+        print(
+          `${count === 1 ? 'The process of one spool' : `The processes of ${count} spools`} may live elsewhere: watching for a minute.`,
+        ),
+    })
+    const { delivered, rejected, retries, spools, left } = done
+    print(`${delivered} events of ${spools} ${spools === 1 ? 'process' : 'processes'} delivered to ${name}.`)
+    if (rejected > 0)
+      print(`${rejected} were refused for good: \`tallygate dead-letters --dir ${shown(dir)}\` lists them.`)
+    for (const { path, owes } of done.others) print(`${resolve(path)} waits for ${owes.join(' and ')}.`)
+    if (left > 0 || retries > 0)
+      throw new Stop(1, `Not everything could be delivered: ${left} bytes are left in ${resolve(spool)}.`)
+    return undefined
+  },
+})

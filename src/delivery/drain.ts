@@ -1,0 +1,54 @@
+// Delivers what dead processes left, and nothing else.
+
+import type { ProblemReporter } from '../problems.ts'
+import type { Sink } from '../sinks/sink.ts'
+import { createDelivery } from './delivery.ts'
+import { SILENCE_MS } from './spool/orphans.ts'
+import { after } from './timer.ts'
+
+export interface DrainOptions {
+  /** The folder that has `spool` in it. */
+  readonly dir: string
+  /** Its name is the one that the events are owed to. */
+  readonly sink: Sink
+  readonly problems: ProblemReporter
+  /** Some spools are watched, whether their process lives; so many. */
+  readonly waiting: (count: number) => void
+  readonly silenceMs?: number | undefined
+}
+
+export interface Drained {
+  readonly delivered: number
+  readonly rejected: number
+  readonly retries: number
+  /** Spools that were taken over. */
+  readonly spools: number
+  /** Bytes that could not be delivered. */
+  readonly left: number
+  /** Spools that are owed to other sinks. */
+  readonly others: readonly { readonly path: string; readonly owes: readonly string[] }[]
+}
+
+/** Larger than those of a live process: nobody waits, and a ledger takes them ten times as fast. */
+const BATCH = 1000
+
+export async function drainSpools({
+  dir,
+  sink,
+  problems,
+  waiting,
+  silenceMs = SILENCE_MS,
+}: DrainOptions): Promise<Drained> {
+  const delivery = createDelivery({ sinks: [sink], problems, spool: { dir }, maxBatchSize: BATCH, silenceMs })
+  const first = await delivery.drainOrphans()
+  let last = first
+  if (first !== undefined && first.unsure > 0) {
+    waiting(first.unsure)
+    await new Promise<void>((resolve) => after(silenceMs + 100, resolve, true))
+    last = await delivery.drainOrphans()
+  }
+  const { delivered, rejected, retries, spool } = delivery.stats()
+  const left = spool?.bytes ?? 0
+  await delivery.close(0)
+  return { delivered, rejected, retries, spools: spool?.adopted ?? 0, left, others: last?.others ?? [] }
+}

@@ -1,0 +1,138 @@
+// The spool of a process that is dead, taken over: what it still owes to each sink, read from disk and removed when all have it.
+
+import { type Cursor, openCursor } from './cursor.ts'
+import { beat, release, remove, type SpoolFolder, segmentPath, segmentsIn } from './folder.ts'
+import { decodeHeader, type SegmentHeader, type SpoolRecord } from './record.ts'
+import { createTape, type Damage, type Tape } from './tape.ts'
+
+export interface AdoptedView {
+  readonly cursor: Cursor
+  readonly tape: Tape
+  settled(isEmpty: boolean): void
+}
+
+export interface AdoptedSpool {
+  readonly id: string
+  readonly bytes: number
+  readonly owes: readonly string[]
+  view(sink: string): AdoptedView
+  /** Every record, from the first that is left on. */
+  records(): Iterable<SpoolRecord>
+  /** False where another process has it now. */
+  beat(): boolean
+  /** Gives it up, with what is left of it. */
+  leave(): void
+}
+
+export interface AdoptedOptions {
+  readonly root: string
+  readonly folder: SpoolFolder
+  readonly header: SegmentHeader
+  /** Once for each damage, however many sinks come by it. */
+  readonly damaged: (damage: Damage) => void
+  readonly emptied: () => void
+}
+
+const SAVE_EVERY_MS = 100
+
+/** The header of a spool's oldest segment; `undefined` where there is none yet, and in a word what else it is. */
+export function headerOf({ path }: SpoolFolder): SegmentHeader | 'foreign' | 'newer' | undefined {
+  const { closeSync, openSync, readSync } = process.getBuiltinModule('node:fs')
+  for (const { number, bytes } of segmentsIn(path)) {
+    if (bytes === 0) continue
+    const fd = openSync(segmentPath(path, number), 'r')
+    try {
+      const start = Buffer.alloc(Math.min(bytes, 64 * 1024))
+      const text = start.toString('utf8', 0, readSync(fd, start, 0, start.length, 0))
+      const end = text.indexOf('\n')
+      // A header that was never finished has no record behind it.
+      if (end < 0 && text.startsWith('tallygate-spool 1 ')) continue
+      return decodeHeader(end < 0 ? text : text.slice(0, end))
+    } finally {
+      closeSync(fd)
+    }
+  }
+  return undefined
+}
+
+export function createAdoptedSpool({ root, folder, header, damaged, emptied }: AdoptedOptions): AdoptedSpool {
+  const segments = segmentsIn(folder.path)
+  const views = new Map<string, AdoptedView>()
+  const pending = new Set(header.owes)
+  const strange = new Set<number>()
+  const seen = new Set<string>()
+
+  function once(damage: Damage): void {
+    const { segment, offset } = damage.place
+    if (damage.what === 'foreign' || damage.what === 'newer') strange.add(segment)
+    const key = `${segment}:${offset}`
+    if (seen.has(key)) return
+    seen.add(key)
+    damaged(damage)
+  }
+
+  /** Each cursor is on disk before a segment goes. */
+  function trim(): void {
+    if (views.size < header.owes.length) return
+    const needed = Math.min(...[...views.values()].map(({ cursor }) => cursor.place.segment))
+    if (segments.length === 0 || segments[0]!.number >= needed) return
+    for (const { cursor } of views.values()) cursor.save()
+    const { rmSync } = process.getBuiltinModule('node:fs')
+    while (segments.length > 0 && segments[0]!.number < needed) {
+      const { number } = segments.shift()!
+      if (!strange.has(number)) rmSync(segmentPath(folder.path, number), { force: true })
+    }
+  }
+
+  const tapeAt = (cursor: Pick<Cursor, 'place'>) =>
+    createTape(cursor.place, { folder: () => folder.path, segments: () => segments, damaged: once })
+
+  return {
+    id: folder.id,
+    owes: header.owes,
+    get bytes() {
+      return segments.reduce((sum, { bytes }) => sum + bytes, 0)
+    },
+    view(sink) {
+      const cursor = openCursor(() => folder.path, sink)
+      const tape = tapeAt(cursor)
+      const view: AdoptedView = {
+        cursor,
+        tape,
+        settled(isEmpty) {
+          if (performance.now() - cursor.savedAt > SAVE_EVERY_MS) cursor.save()
+          trim()
+          if (!isEmpty) return
+          tape.close()
+          cursor.save()
+          pending.delete(sink)
+          if (pending.size > 0) return
+          remove(folder, strange)
+          emptied()
+        },
+      }
+      views.set(sink, view)
+      return view
+    },
+    *records() {
+      const tape = tapeAt({ place: { segment: 0, offset: 0 } })
+      try {
+        for (let record = tape.next(); record !== undefined; record = tape.next()) yield record
+      } finally {
+        tape.close()
+      }
+    },
+    beat() {
+      if (!process.getBuiltinModule('node:fs').existsSync(folder.path)) return false
+      beat(folder)
+      return true
+    },
+    leave() {
+      for (const { cursor, tape } of views.values()) {
+        tape.close()
+        cursor.save()
+      }
+      release(root, folder)
+    },
+  }
+}
