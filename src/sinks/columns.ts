@@ -33,8 +33,8 @@ const TYPES: Record<FieldKind, ColumnType> = {
   costLines: 'json',
 }
 
-/** Named as on the wire, but for the two that change their form: epoch milliseconds and whole pico-dollars. */
-const RENAMED: Partial<Record<EventField, string>> = { timestamp: 'at', costUsd: 'cost_pico' }
+/** Named as on the wire, but for those that change their form: epoch milliseconds and whole pico-dollars. */
+const RENAMED: Partial<Record<EventField, string>> = { timestamp: 'at', costUsd: 'cost_pico', resaleUsd: 'resale_pico' }
 
 export const EVENT_COLUMNS: readonly Column[] = EVENT_FIELDS.map((field) => ({
   field,

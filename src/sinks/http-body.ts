@@ -8,8 +8,9 @@ const LEVEL = 3
 /** Below, compressing at once is cheaper than a trip through the thread pool; above, it would hold up the event loop. */
 const ASYNC_FROM_BYTES = 64 * 1024
 
-export async function encodeBatch({ id, events }: Batch, gzip: boolean): Promise<Uint8Array> {
-  const text = JSON.stringify({ schema_version: SCHEMA_VERSION, batch_id: id, events: events.map(toWire) })
+export async function encodeBatch({ id, events, json }: Batch, gzip: boolean): Promise<Uint8Array> {
+  const list = json === undefined ? JSON.stringify(events.map(toWire)) : `[${json.join(',')}]`
+  const text = `{"schema_version":${SCHEMA_VERSION},"batch_id":${JSON.stringify(id)},"events":${list}}`
   const bytes = Buffer.from(text)
   if (!gzip) return bytes
   const zlib = await import('node:zlib')

@@ -72,6 +72,12 @@ export function httpSink(options: HttpSinkOptions): Sink {
         await answer.body.dump()
         return deliveryOf(answer.statusCode, answer.headers['retry-after'], undefined, address)
       }
+      // A sign-in page, a proxy, the app at the wrong path: nobody there has kept an event.
+      if (/^text\/html\b/i.test(String(answer.headers['content-type'] ?? ''))) {
+        await answer.body.dump()
+        const message = `${address} answered ${answer.statusCode} with a web page: there is no ingest endpoint at this address`
+        return { outcome: 'paused', error: new MeterError('DELIVERY_REJECTED', message) }
+      }
       return deliveryOf(answer.statusCode, undefined, await readJson(answer.body), address)
     } catch (cause) {
       const reason = nameOf(cause)

@@ -1,6 +1,7 @@
 // The contract of a ledger: a sink that can be asked.
 
-import type { LimitWindow } from '../errors.ts'
+import type { LimitMode, LimitWindow } from '../errors.ts'
+import type { LLMEvent } from '../event.ts'
 import type { PicoUsd } from '../money.ts'
 import type { Sink } from './sink.ts'
 
@@ -48,6 +49,8 @@ export interface TotalsRow {
   readonly cachedTokens: number
   readonly outputTokens: number
   readonly cost: PicoUsd
+  /** What was charged for them, by the option `markup`; absent where no event says it. */
+  readonly resale?: PicoUsd
 }
 
 /** A limit as it is stored. */
@@ -55,7 +58,7 @@ export interface StoredLimit {
   readonly tenantId: string
   readonly window: LimitWindow
   readonly limit: PicoUsd
-  readonly mode: 'expected' | 'hard'
+  readonly mode: LimitMode
 }
 
 /** A sink that can be asked, and that keeps limits, so that they hold when the process starts again. */
@@ -66,6 +69,34 @@ export interface Ledger extends Sink {
   limits(): Promise<StoredLimit[]>
   putLimit(limit: StoredLimit): Promise<void>
   removeLimit(tenantId: string, window: LimitWindow): Promise<void>
+}
+
+export interface EventFilter extends Pick<TotalsQuery, 'since' | 'until' | 'tenantId'> {
+  readonly provider?: string
+  /** The id of the model that served the call. */
+  readonly model?: string
+}
+
+export interface EventsQuery extends EventFilter {
+  /** At most this many, the newest first; 1000. */
+  readonly limit?: number
+}
+
+/** Gives an event with another cost, or `undefined` for one that stays as it is. */
+export type Reprice = (event: LLMEvent) => LLMEvent | undefined
+
+export interface RepriceOptions {
+  /** Default false: the events are only shown. Otherwise what an event cost before goes into the table `repricings`. */
+  readonly apply?: boolean
+}
+
+/** A ledger in a database of one's own: SQLite's, PostgreSQL's. */
+export interface EventLedger extends Ledger {
+  /** The events themselves, newest first. */
+  events(query?: EventsQuery): Promise<LLMEvent[]>
+  /** Shows every event of the query, the oldest first, a page at a time; an event that `reprice` gives back takes its place. */
+  reprice(query: EventFilter, reprice: Reprice, options?: RepriceOptions): Promise<void>
+  close(): Promise<void>
 }
 
 export function isLedger(sink: Sink): sink is Ledger {

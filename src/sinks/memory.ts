@@ -36,6 +36,7 @@ export function memorySink(): MemorySink {
 
   return {
     name: 'memory',
+    isVolatile: true,
     get events() {
       return [...events.values()]
     },

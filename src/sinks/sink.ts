@@ -6,6 +6,10 @@ import type { LLMEvent } from '../event.ts'
 export interface Batch {
   readonly id: string
   readonly events: readonly LLMEvent[]
+  /** Each event's JSON as it is on the wire, where delivery has it already: the spool does. */
+  readonly json?: readonly string[]
+  /** Recorded by an earlier process, and left in its spool. */
+  readonly isBacklog?: boolean
 }
 
 /** An event that a sink will never take, with the reason for a person. */
@@ -32,8 +36,10 @@ export type Delivery =
 
 /** Where events go. Made by a factory; what it opens, it opens on the first `send`. */
 export interface Sink {
-  /** Names the sink in problems and stats: `http`, `sqlite`, `memory`. */
+  /** Names the sink in problems and stats: `http`, `sqlite`, `memory`. What is left for it after a crash is found again by it. */
   readonly name: string
+  /** What it takes is gone with the process, so that nothing is kept for it on disk. */
+  readonly isVolatile?: boolean
   /** Takes a batch. Expected failures are values; a throw counts as `retry`. Idempotent by `eventId`. */
   send(batch: Batch, signal: AbortSignal): Promise<Delivery>
   /** Takes a batch without waiting, for the moment of process exit; left out where that cannot be. */

@@ -3,12 +3,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LimitWindow } from '../errors.ts'
 import { MeterError } from '../errors.ts'
-import type { LLMEvent } from '../event.ts'
 import { EVENT_COLUMNS, fromRow, toRow } from './columns.ts'
-import type { Ledger, StoredLimit, TotalsQuery } from './ledger.ts'
+import type { EventLedger, StoredLimit } from './ledger.ts'
 import type { Batch, Delivery, RejectedEvent } from './sink.ts'
 import { BUSY_TIMEOUT_MS, IN_MEMORY, isRowFault, ledgerFault, openLedger } from './sqlite/open.ts'
-import { filter, halves, sumOf, toTotalsRow, totalsStatement } from './sqlite/totals.ts'
+import { repriceEvents, visitEvents } from './sqlite/repricings.ts'
+import { SQLITE } from './sqlite/totals.ts'
+import { filter, toTotalsRow, totalsStatement } from './totals.ts'
 
 export interface SqliteLedgerOptions {
   /** The file; its folder is made when the first event comes. `:memory:` for one that lives as long as the process. */
@@ -17,16 +18,8 @@ export interface SqliteLedgerOptions {
   readonly readOnly?: boolean | undefined
 }
 
-export interface EventsQuery extends Pick<TotalsQuery, 'since' | 'until' | 'tenantId'> {
-  /** At most this many, the newest first; 1000. */
-  readonly limit?: number
-}
-
-export interface SqliteLedger extends Ledger {
-  /** The events themselves, newest first. */
-  events(query?: EventsQuery): Promise<LLMEvent[]>
+export interface SqliteLedger extends EventLedger {
   sendSync(batch: Batch): Delivery
-  close(): Promise<void>
 }
 
 const NAMES = EVENT_COLUMNS.map(({ name }) => name).join(', ')
@@ -124,15 +117,14 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
       }
     },
     async totals(query) {
-      const { sql, values } = totalsStatement(query)
+      const { sql, values } = totalsStatement(query, SQLITE)
       const rows = ask((db) => reading(db, sql).all(values))
-      return rows.map((row) => toTotalsRow(row, query.by.length))
+      return rows.map((row) => toTotalsRow(row, query.by.length, SQLITE))
     },
     async spent(tenantId, since) {
       const { where, values } = filter({ tenantId, since })
-      return ask((db) =>
-        sumOf(reading(db, `SELECT ${halves('cost_pico', 'cost')} FROM events${where}`).get(values), 'cost'),
-      )
+      const sql = `SELECT ${SQLITE.sum('cost_pico', 'cost')} FROM events${where}`
+      return SQLITE.sumOf(ask((db) => reading(db, sql).get(values)) ?? {}, 'cost') ?? 0n
     },
     async events(query = {}) {
       const { where, values } = filter(query)
@@ -142,6 +134,17 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
           .all({ ...values, limit: query.limit ?? 1000 })
           .map(fromRow),
       )
+    },
+    async reprice(query, reprice, { apply = false } = {}) {
+      ask((db) => {
+        if (!apply) return visitEvents(db, query, reprice)
+        db.exec(`PRAGMA busy_timeout = ${LAST_BUSY_TIMEOUT_MS}`)
+        try {
+          repriceEvents(db, query, reprice, Date.now())
+        } finally {
+          db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+        }
+      })
     },
     async limits() {
       const rows = ask((db) => db.prepare('SELECT * FROM limits ORDER BY tenant_id, "window"').all())

@@ -75,6 +75,22 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE events ADD COLUMN audio_output_tokens INTEGER;
   ALTER TABLE events ADD COLUMN fim_prefix TEXT;
   ALTER TABLE events ADD COLUMN fim_suffix TEXT;`,
+  `ALTER TABLE events ADD COLUMN geo TEXT;
+  ALTER TABLE events ADD COLUMN price_variant TEXT;
+  ALTER TABLE events ADD COLUMN resale_pico INTEGER;
+  -- What events cost before they were priced again, and afterwards: one row each time that a price changed.
+  CREATE TABLE repricings (
+    id INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL,
+    repriced_at INTEGER NOT NULL,
+    from_cost INTEGER,
+    from_source TEXT,
+    from_version TEXT,
+    to_cost INTEGER,
+    to_source TEXT,
+    to_version TEXT
+  ) STRICT;
+  CREATE INDEX repricings_by_event ON repricings (event_id);`,
 ]
 
 /** 0 when the file holds no ledger yet. A table rather than `user_version`: the file may have other tenants than us. */

@@ -1,0 +1,112 @@
+// "new Meter({ databaseUrl })": straight into PostgreSQL, and every command reads and writes there.
+
+import { Meter } from 'tallygate'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { run, start } from '../support/command-line.ts'
+import { temporaryFolder } from '../support/ingest.ts'
+import { startPostgres, type TestPostgres } from '../support/postgres.ts'
+
+let server: TestPostgres
+beforeAll(async () => {
+  server = await startPostgres()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+/** A database of its own, in which everything has its usual name. */
+async function database(name: string): Promise<string> {
+  await server.run(`CREATE DATABASE ${name}`)
+  return server.url.replace(/\/postgres$/, `/${name}`)
+}
+
+function folder(): string {
+  const temporary = temporaryFolder()
+  onTestFinished(() => temporary[Symbol.dispose]())
+  return temporary.path
+}
+
+const CALL = { provider: 'openai', model: 'gpt-6-sol', inputTokens: 1000, outputTokens: 100, tenantId: 'acme' } as const
+
+test('what a meter records is in the report, with its limits, and can be priced again', async () => {
+  const databaseUrl = await database('straight')
+  const cwd = folder()
+  const problems: string[] = []
+  const meter = new Meter({ databaseUrl, dir: cwd, onProblem: ({ message }) => problems.push(message) })
+  await meter.setLimit('acme', { usd: 50 })
+  meter.trackManually(CALL)
+  await meter.close()
+  expect(problems).toEqual([])
+
+  const given = await run(cwd, ['report', '--json', '--database-url', databaseUrl])
+  const named = await run(cwd, ['report', '--json'], { TALLYGATE_DATABASE_URL: databaseUrl })
+  expect([given.exitCode, given.stderr]).toEqual([0, ''])
+  expect(named.stdout).toBe(given.stdout)
+  expect(JSON.parse(given.stdout)).toMatchObject({
+    ledger: `postgres://${new URL(databaseUrl).host}/straight`,
+    rows: [{ tenant: 'acme', calls: 1, cost_usd: '0.003' }],
+    limits: [{ tenant: 'acme', window: 'month', limit_usd: '50', spent_usd: '0.003' }],
+  })
+  const repriced = await run(cwd, ['reprice', '--since', 'day', '--json', '--apply', '--database-url', databaseUrl])
+  expect([repriced.exitCode, repriced.stderr]).toEqual([0, ''])
+  expect(JSON.parse(repriced.stdout)).toMatchObject({ total: { calls: 1 } })
+
+  const again = new Meter({ databaseUrl, dir: cwd })
+  expect(await again.limits('acme')).toMatchObject([{ limitUsd: '50', spentUsd: '0.003' }])
+  await again.close()
+})
+
+test('the ingest endpoint stores into it, and an event that came both ways counts once', async () => {
+  const databaseUrl = await database('served')
+  const cwd = folder()
+  const running = start(cwd, ['serve', '--port', '0', '--database-url', databaseUrl], { TALLYGATE_API_KEY: 'k' })
+  onTestFinished(() => void running.process.kill('SIGKILL'))
+  const [, url = ''] = await running.until(/new Meter\(\{ url: '([^']+)'/)
+  const meter = new Meter({ url, apiKey: 'k', databaseUrl, dir: cwd, onProblem: ({ message }) => expect.fail(message) })
+  meter.trackManually(CALL)
+  await meter.close()
+  running.process.kill('SIGTERM')
+  expect((await running.finished).exitCode).toBe(0)
+  const report = await run(cwd, ['report', '--json', '--database-url', databaseUrl])
+  expect(JSON.parse(report.stdout)).toMatchObject({ total: { calls: 1, cost_usd: '0.003' } })
+})
+
+test('the tables can be made before, by whoever may', async () => {
+  const databaseUrl = await database('prepared')
+  const cwd = folder()
+  const printed = await run(cwd, ['migrate', '--print'])
+  expect(printed.stdout).toContain('CREATE TABLE tallygate.events')
+  for (let times = 0; times < 2; times++) {
+    const made = await run(cwd, ['migrate', '--database-url', databaseUrl])
+    expect([made.exitCode, made.stderr]).toEqual([0, ''])
+    expect(made.stdout).toMatch(/^The tables in .+\/prepared, schema tallygate, are up to date\.$/m)
+  }
+  expect((await run(cwd, ['report', '--database-url', databaseUrl])).stdout).toContain('No calls.')
+})
+
+test('what cannot be is said in one sentence, without the password', async () => {
+  const cwd = folder()
+  const failed = async (args: readonly string[]) => {
+    const { exitCode, stderr, stdout } = await run(cwd, args)
+    expect(stdout + stderr).not.toContain('hunter2')
+    return [exitCode, stderr.trim()]
+  }
+  const away = 'postgres://acme:hunter2@127.0.0.1:9/db'
+  expect(await failed(['report', '--database-url', away])).toEqual([
+    1,
+    'The ledger in 127.0.0.1:9/db could not be reached (ECONNREFUSED).',
+  ])
+  expect(await failed(['report', '--database-url', away, '--dir', '.'])).toEqual([
+    2,
+    'Give either `--dir` or `--database-url`.',
+  ])
+  expect((await failed(['report', '--database-url', 'mysql://acme:hunter2@h/db']))[1]).toBe(
+    'Expected `databaseUrl` to be an address such as postgres://user@host:5432/name.',
+  )
+  expect((await failed(['report', '--database-url', await database('empty')]))[1]).toMatch(
+    /^There is no ledger in .+\/empty, schema tallygate\.$/,
+  )
+  expect((await failed(['migrate']))[0]).toBe(2)
+  expect(await failed(['migrate', '--database-url', away])).toEqual([
+    1,
+    'The database at 127.0.0.1:9/db could not be reached (ECONNREFUSED).',
+  ])
+})
