@@ -38,6 +38,8 @@ export function message(call: Call, generation: Generation): Answer {
     geo: asText(body.inference_geo) ?? 'global',
   }
   const { rounds = [] } = reply
+  // What is charged is told: a script that asks for rounds has them, also in a request that names no beta.
+  const isTold = isBeta || rounds.length > 0
   const asked = reply.model ?? String(body.model)
   const served = rounds.some(({ type }) => type === 'declined') ? fallbackOf(body, asked) : asked
   const usageOf = (counts: Counts): Json => ({
@@ -49,7 +51,7 @@ export function message(call: Call, generation: Generation): Answer {
     service_tier: terms.tier,
     inference_geo: terms.geo,
     speed: terms.speed,
-    ...(isBeta && { iterations: iterations(rounds, counts, asked, served), fallback_credit: null }),
+    ...(isTold && { iterations: iterations(rounds, counts, asked, served), fallback_credit: null }),
   })
   const head = {
     id: `msg_${serial}`,
@@ -76,7 +78,7 @@ export function message(call: Call, generation: Generation): Answer {
   const started = reported(reply, { ...usageOf(counts), output_tokens: 1, output_tokens_details: null })
   const ended = reported(reply, {
     ...counters(counts),
-    ...(isBeta && { iterations: iterations(rounds, counts, asked, served), fallback_credit: null }),
+    ...(isTold && { iterations: iterations(rounds, counts, asked, served), fallback_credit: null }),
   })
   const boundary =
     served === asked

@@ -1,5 +1,6 @@
 // The emulator as its users meet it: three ports, one script, one bill.
 
+import { createConnection, type TcpNetConnectOpts } from 'node:net'
 import { anthropicWire } from './anthropic.ts'
 import { type Bill, billOf, type Charge } from './bill.ts'
 import { googleWire } from './google.ts'
@@ -43,7 +44,19 @@ export interface EmulatedHost {
  * afterAll(() => emulator.close())
  */
 export interface Emulator extends AsyncDisposable {
-  readonly openai: { readonly baseURL: string }
+  readonly openai: {
+    readonly baseURL: string
+    /**
+     * For the `options` of `OpenAIRealtimeWS`, which dials `wss:` whatever the `baseURL` says, as `ResponsesWS` does not: the emulator
+     * speaks no TLS, and these reach it without. `OpenAIRealtimeWebSocket`, over the WebSocket of the platform, takes no
+     * such options, and needs TLS in front.
+     *
+     * @example
+     * import { OpenAIRealtimeWS } from 'openai/realtime/ws'
+     * const rt = new OpenAIRealtimeWS({ model: 'gpt-realtime', options: emulator.openai.realtime }, client)
+     */
+    readonly realtime: { readonly createConnection: typeof createConnection }
+  }
   readonly anthropic: { readonly baseURL: string }
   readonly google: { readonly baseURL: string }
   /** Which provider answers on which host, as `new Meter({ hosts })` takes it. */
@@ -133,7 +146,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     const [openai, anthropic, google] = [await open('openai'), await open('anthropic'), await open('google')]
     Object.assign(hosts, { [openai]: 'openai', [anthropic]: 'anthropic', [google]: 'google' })
     return {
-      openai: { baseURL: `http://${openai}/v1` },
+      openai: { baseURL: `http://${openai}/v1`, realtime: { createConnection: connectPlainly } },
       anthropic: { baseURL: `http://${anthropic}` },
       google: { baseURL: `http://${google}` },
       hosts,
@@ -178,3 +191,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     throw error
   }
 }
+
+/** What ws would do for `ws:`; its options have the path of the address, which `node:net` would take for that of a pipe. */
+const connectPlainly = (({ host, port }: TcpNetConnectOpts) =>
+  createConnection({ port, ...(host !== undefined && { host }) })) as typeof createConnection

@@ -21,7 +21,7 @@ export const HOST_RATES: Readonly<Record<string, Readonly<Record<string, HostRat
   },
   // https://mistral.ai/pricing
   mistral: {
-    'mistral-large-latest': { input: '2', output: '6' },
+    'mistral-large-latest': { input: '0.5', output: '1.5' },
     'codestral-latest': { input: '0.3', output: '0.9' },
   },
   // https://docs.x.ai/docs/models

@@ -70,6 +70,7 @@ export interface Reply {
   readonly webSearches?: number
   /** Google: the answer was grounded in its maps. */
   readonly mapsSearches?: number
+  /** Anthropic: told in `usage.iterations`, and charged, also in a request that names no beta. */
   readonly rounds?: readonly Round[]
   /** Google's interactions: made in part, to be gone on with by another request. */
   readonly continues?: boolean

@@ -1,5 +1,7 @@
 // What a waist hands over, and what it asks back: the only thing that patch/ and the rest of tallygate share.
 
+import type { MeterError } from '../errors.ts'
+
 /** The SDKs that have a waist of their own; each speaks the wire of that name, groq-sdk that of openai. */
 export type SdkName = 'openai' | 'anthropic' | 'google' | 'groq'
 
@@ -25,6 +27,10 @@ export interface ExchangeRequest {
   readonly body: unknown
   /** The caller asked for server-sent events. */
   readonly stream: boolean
+  /** It is sent as it is: what `encoded` gives cannot be put in its place. */
+  readonly isFixed?: boolean
+  /** Its answer cannot be ended while it comes. */
+  readonly isWhole?: boolean
 }
 
 /** How an exchange ended. `complete`: the answer was read to its end. `stopped`: the caller left the stream early. */
@@ -43,6 +49,15 @@ export interface AttemptResult {
   readonly contentType?: string | undefined
 }
 
+/** The request of an attempt, as seen from below the SDK. */
+export interface Sent {
+  state: 'sent' | 'answered' | 'failed'
+  /** The SDK has been given the answer of another request. */
+  isLeft: boolean
+  /** What it has failed with, where that was no answer. */
+  error: { readonly error: unknown } | undefined
+}
+
 /** In place of a chunk: the caller never asked for this one. */
 export const HIDDEN: unique symbol = Symbol('hidden')
 
@@ -53,10 +68,24 @@ export const HIDDEN: unique symbol = Symbol('hidden')
 export interface Exchange {
   /** Who is asked, as the event will name it. */
   readonly provider: string
+  readonly wire: WireName
+  readonly host: string
+  /** Whether a request to this address may be the one that the call is for. */
+  isFor(url: string): boolean
+  /** Seen from below, where somebody looks there; a new attempt has none. */
+  sent: Sent | undefined
+  /** What we would add to the request is in it already: it came through another call of ours. */
+  isPrepared(): void
   /** Throws the refusal. Synchronous where it can be: a promise only when a store or the price book must be asked. */
   admit(): void | Promise<void>
   /** The request as the SDK has encoded it, for each attempt: gives the text to send in its place. */
   encoded(text: string): string
+  /** A limit has lowered the cap of its output: only what `encoded` gives may be sent. */
+  readonly isCapped: boolean
+  /** A limit pays for the stream as it comes, and may end it. */
+  readonly isPaidAsItComes: boolean
+  /** What the stream is to be ended with in place of its next chunk: its limit has no money left. */
+  readonly refusal: MeterError | undefined
   /** True when the provider refused what we added to the request, and it should be sent as it came. */
   retryWithout(status: unknown, message: unknown): boolean
   /** A request goes out: the first, or one more try of the SDK. */

@@ -11,8 +11,11 @@ interface Said {
   readonly tallygate: Json
 }
 
+/** Why, in the spelling of such types: `limit_exceeded`, `missing_tenant`, `unknown_price`. */
+const typeOf = (code: string): string => code.toLowerCase()
+
 const openai = ({ message, code, tallygate }: Said): Json => ({
-  error: { message, type: 'limit_exceeded', param: null, code, tallygate },
+  error: { message, type: typeOf(code), param: null, code, tallygate },
 })
 
 /** The error bodies of providers whose clients check them: by a schema, most of them, which lets our own field pass. */
@@ -31,7 +34,7 @@ const SHAPES: Readonly<Record<string, (said: Said) => Json>> = {
   mistral: ({ message, code, tallygate }) => ({
     object: 'error',
     message,
-    type: 'limit_exceeded',
+    type: typeOf(code),
     param: null,
     code,
     tallygate,
@@ -54,6 +57,8 @@ export function refusalResponse(refusal: MeterError, provider: string, url: stri
 
 function factsOf(refusal: MeterError): Json {
   if (!(refusal instanceof LimitExceededError)) return {}
-  const { tenantId, limitUsd, spentUsd, heldUsd, window, scope, resetsAt } = refusal
-  return { tenantId, limitUsd, spentUsd, heldUsd, window, scope, resetsAt: resetsAt?.toISOString() }
+  const { tenantId, limitUsd, spentUsd, heldUsd, window, scope, limitOf, mode, wouldPassWithCap } = refusal
+  const { resetsAt, provider, model } = refusal
+  const limit = { limitUsd, spentUsd, heldUsd, window, scope, limitOf, mode, wouldPassWithCap }
+  return { tenantId, ...limit, resetsAt: resetsAt?.toISOString(), provider, model }
 }

@@ -24,6 +24,15 @@ export function urlOf(input: FetchInput): string {
   return typeof url === 'string' ? url : `${input as unknown as string}`
 }
 
+/** `undefined` for what is no address; `fetch` itself will say so. */
+export function addressOf(input: FetchInput): URL | undefined {
+  try {
+    return new URL(urlOf(input))
+  } catch {
+    return undefined
+  }
+}
+
 export function isRequest(input: FetchInput): input is Request {
   return typeof input === 'object' && typeof (input as Request).clone === 'function' && 'headers' in input
 }

@@ -6,26 +6,28 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LimitExceededError, MeterError, MissingTenantError } from '../errors.ts'
+import { answerOf, FURTHER, placeOf, sendOwn } from './beneath.ts'
 import { type Exchange, endOf, type Observer } from './exchange.ts'
 import { refusalResponse } from './fetch-refusal.ts'
 import {
+  addressOf,
   asksForStream,
   bodyOf,
   type FetchInit,
   type FetchInput,
   isRequest,
   mayChange,
-  originOf,
-  urlOf,
   withBody,
 } from './fetch-request.ts'
-import { sending as sendingOfGoogle } from './genai.ts'
+import { exchangeOfGoogle } from './genai-sending.ts'
+import { knownHosts } from './known-hosts.ts'
 import { observeResponse } from './response.ts'
-import { resultOf } from './stainless-request.ts'
+import { arrived as arrivedAtSdk, resultOf } from './stainless-request.ts'
 import { sending as sendingOfStainless } from './stainless-seams.ts'
 
 export type Fetch = typeof globalThis.fetch
-type Send = (init: FetchInit) => Promise<Response>
+type FetchArgs = [input: FetchInput, init?: FetchInit]
+type Send = (...args: FetchArgs) => Promise<Response>
 
 interface Shared {
   /** The exchange that is being sent: seen once, however often `fetch` was wrapped, and by whom. */
@@ -66,11 +68,17 @@ export function patchFetch(place: object, observer: () => Observer | undefined):
 
   // A proxy, so that its name, its text and every property that anybody gives it are those of the original, also when we are gone.
   const watched = new Proxy(original, {
-    apply(target, self, args: [FetchInput, FetchInit]) {
+    apply(target, self, args: FetchArgs) {
       const watcher = isActive ? observer() : undefined
-      const host = watcher && hosts(watcher, args[0])
-      if (!host || isBeneath()) return Reflect.apply(target, self, args)
-      return watch(watcher, host, args[0], args[1], (init) => Reflect.apply(target, self, [args[0], init]))
+      if (!watcher || passing.getStore()) return Reflect.apply(target, self, args)
+      const send: Send = (...sent) => Reflect.apply(target, self, sent)
+      const above = callAbove()
+      const beneath = above && sendBeneath(above, watcher, args, send)
+      if (beneath) return beneath
+      const host = hosts(watcher, args[0])
+      // What else is sent beneath a call that goes on is a part of it, unless it is for the very host that bills.
+      const isPart = above?.exchange.hasEnded === false && above.exchange.host !== host
+      return host && !isPart ? watch(watcher, host, args, send) : send(...args)
     },
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
@@ -93,54 +101,52 @@ export function patchFetch(place: object, observer: () => Observer | undefined):
   }
 }
 
-const ORIGINS_REMEMBERED = 1000
-
-/** Which host a call is for, where it is one that the observer knows: one look into a map for all the others. */
-function knownHosts(): (watcher: Observer, input: FetchInput) => string | null {
-  let of: Observer | undefined
-  const known = new Map<string, string | null>()
-  return (watcher, input) => {
-    let origin: string
-    try {
-      origin = originOf(input)
-    } catch {
-      // What cannot be made a text of: `fetch` itself will say so.
-      return null
-    }
-    if (of !== watcher) known.clear()
-    of = watcher
-    const seen = known.get(origin)
-    if (seen !== undefined) return seen
-    const host = hostOf(origin)
-    const answer = host !== undefined && watcher.knowsHost(host) ? host : null
-    if (known.size >= ORIGINS_REMEMBERED) known.clear()
-    known.set(origin, answer)
-    return answer
-  }
+interface Above {
+  readonly exchange: Exchange
+  readonly arrive?: (response: Response, exchange: Exchange) => void
 }
 
-function hostOf(origin: string): string | undefined {
-  try {
-    const { protocol, host } = new URL(origin)
-    return protocol === 'https:' || protocol === 'http:' ? host : undefined
-  } catch {
-    return undefined
-  }
+/** A waist above that has the call already, or a wrapper of ours in front of this one, and how its answer is watched. */
+function callAbove(): Above | undefined {
+  const [net, stainless] = [sending.getStore(), sendingOfStainless.getStore()]
+  if (net) return { exchange: net, arrive: observe }
+  if (stainless) return { exchange: stainless.exchange, arrive: arrivedAtSdk }
+  // This SDK reads its answers by itself, and has no middleware.
+  const google = exchangeOfGoogle()
+  return google && { exchange: google }
 }
 
-/** A waist above has the call already, or a wrapper of ours in front of this one: what is sent beneath is a part of it. */
-function isBeneath(): boolean {
-  if (passing.getStore()) return true
-  const exchange = sending.getStore() ?? sendingOfStainless.getStore()?.exchange ?? sendingOfGoogle.getStore()?.exchange
-  return exchange?.hasEnded === false
+/** A request that the call above sends, and any further one for the same; `undefined` for what is neither. */
+function sendBeneath(
+  { exchange, arrive }: Above,
+  watcher: Observer,
+  args: FetchArgs,
+  send: Send,
+): Promise<Response> | undefined {
+  const url = addressOf(args[0])
+  if (!url || !exchange.isFor(url.href)) return undefined
+  const place = placeOf(exchange)
+  if (place === 'own') return sendOwn(exchange, () => send(...args), arrive)
+  if (place === 'none') return undefined
+  watcher.problem(FURTHER)
+  return watch(watcher, url.host, args, send, exchange)
+}
+
+/** A client's own `fetch`, below its middleware, which may call it more than once. */
+export function fetchBelow(original: Fetch, observer: () => Observer | undefined): Fetch {
+  return (...args) => {
+    const watcher = observer()
+    const above = watcher && !passing.getStore() ? callAbove() : undefined
+    return (above && sendBeneath(above, watcher!, args, original)) ?? original(...args)
+  }
 }
 
 async function watch(
   watcher: Observer,
   host: string,
-  input: FetchInput,
-  init: FetchInit,
+  [input, init]: FetchArgs,
   send: Send,
+  above?: Exchange,
 ): Promise<Response> {
   const captured = watcher.capture()
   const asked = addressOf(input)
@@ -149,9 +155,21 @@ async function watch(
   const found = asked && method === 'post' ? bodyOf(input, init) : {}
   const body = found instanceof Promise ? await found : found
   const stream = asked !== undefined && asksForStream(asked.pathname, body)
-  const request = asked && { method, host, path: asked.pathname, body: body.form ?? body.text, stream }
-  const exchange = request && watcher.begin(captured, { wire: 'any', ...request })
-  if (!exchange) return send(init)
+  const request = asked && {
+    method,
+    host,
+    path: asked.pathname,
+    body: body.form ?? body.text,
+    stream,
+    get isFixed() {
+      return body.text === undefined || !mayChange(input, init)
+    },
+    // Google's stream is one list unless events are asked for.
+    isWhole: asked.pathname.includes(':stream') && asked.searchParams.get('alt') !== 'sse',
+  }
+  const exchange = request && watcher.begin(captured, Object.assign(request, { wire: above?.wire ?? ('any' as const) }))
+  if (!exchange) return send(input, init)
+  if (above?.isHiding && body.text?.includes('"include_usage"')) exchange.isPrepared()
   try {
     const admission = exchange.admit()
     if (admission) await admission
@@ -160,34 +178,27 @@ async function watch(
     if (isRefusal) return refusalResponse(refusal, exchange.provider, asked.href)
     throw refusal
   }
-  const text = stream && body.text !== undefined && mayChange(input, init) ? exchange.encoded(body.text) : body.text
+  const encoded = () => ((stream || exchange.isCapped) && !request.isFixed ? exchange.encoded(body.text!) : body.text)
+  const text = encoded()
   const changed = text === undefined || text === body.text ? undefined : withBody(init, text)
   const signal = init?.signal ?? (isRequest(input) ? input.signal : undefined)
-  const response = await sent(exchange, changed ?? init, send, signal)
+  const response = await sent(exchange, () => send(input, changed ?? init), signal)
   if (changed && !response.ok && exchange.retryWithout(response.status, await complaintOf(response))) {
     response.body?.cancel().catch(() => undefined)
-    return arrived(exchange, await sent(exchange, init, send, signal))
+    const plain = exchange.isCapped ? withBody(init, encoded()!) : init
+    return arrived(exchange, await sent(exchange, () => send(input, plain), signal))
   }
   return arrived(exchange, response)
 }
 
-function addressOf(input: FetchInput): URL | undefined {
-  try {
-    return new URL(urlOf(input))
-  } catch {
-    return undefined
-  }
-}
-
 async function sent(
   exchange: Exchange,
-  init: FetchInit,
-  send: Send,
+  send: () => Promise<Response>,
   signal: AbortSignal | null | undefined,
 ): Promise<Response> {
   exchange.attempt()
   try {
-    const response = await sending.run(exchange, send, init)
+    const response = await sending.run(exchange, send)
     if (!response.ok) exchange.attemptFailed(resultOf(response))
     return response
   } catch (error) {
@@ -209,15 +220,16 @@ async function complaintOf(response: Response): Promise<string> {
 }
 
 function arrived(exchange: Exchange, response: Response): Response {
-  if (!response.ok) {
-    exchange.end('failed', { status: response.status })
-    return response
-  }
+  if (response.ok) answerOf(exchange, response, observe)
+  else exchange.end('failed', { status: response.status })
+  return response
+}
+
+function observe(response: Response, exchange: Exchange): void {
   const result = resultOf(response)
   exchange.answered(result)
   // A host that does not stream answers in whole, whatever was asked.
   const isWhole = result.contentType?.startsWith('application/json') === true
   if (response.body === null) exchange.end('complete')
   else observeResponse(response, exchange, exchange.form === 'events' && !isWhole)
-  return response
 }

@@ -8,9 +8,9 @@
 // - `HTTPClient.prototype.request(Request)`, as the client's `_httpClient`: the same; once per attempt.
 // - before that, 1.52 to 2.0: a Stainless client, as the `_client` of the resource.
 
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
-import type { Exchange, ExchangeRequest, Observer } from './exchange.ts'
+import type { ExchangeRequest, Observer } from './exchange.ts'
+import { type Sending, sendingInteractions as sending } from './genai-sending.ts'
 import { dressRefusal, type ErrorClass } from './refusal.ts'
 import { observeResponse } from './response.ts'
 import { patchStainless, patchStainlessClient } from './stainless.ts'
@@ -31,17 +31,6 @@ type Result = { readonly ok: true; readonly value: Response } | { readonly ok: f
 type Do = (this: object, request: Request, ...rest: unknown[]) => Promise<Result>
 type Send = (this: object, request: Request) => Promise<Response>
 type Create = (this: Interactions, ...args: unknown[]) => Promise<unknown>
-
-interface Sending {
-  readonly exchange: Exchange
-  readonly request: Request
-  readonly level: symbol
-}
-
-// One for every copy of this package in the process.
-const KEY = Symbol.for('tallygate.sending.google.interactions')
-const shared = globalThis as { [KEY]?: AsyncLocalStorage<Sending> }
-const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending>())
 
 /**
  * Stands in that waist, of every client (`copy`) or of one, whose `interactions` these are; gives the undos. A seam that

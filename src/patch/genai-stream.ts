@@ -1,6 +1,7 @@
 // What @google/genai gives its callers to read: answers, the events of streams, and the loop of automatic function calling.
 
 import { type Exchange, endOf, HIDDEN, type Observer } from './exchange.ts'
+import { endingOf } from './refusal.ts'
 import { observeResponse } from './response.ts'
 
 export interface HttpResponse {
@@ -44,6 +45,7 @@ export function watchEvents(
   events: AsyncIterable<HttpResponse>,
   exchange: Exchange,
   signal: AbortSignal | undefined,
+  abort: () => void,
 ): AsyncIterable<HttpResponse> {
   const inner = events[Symbol.asyncIterator]()
   const isAborted = () => signal?.aborted === true
@@ -60,10 +62,21 @@ export function watchEvents(
     exchange.end(isAborted() ? 'aborted' : 'failed', error)
     throw error
   }
+  let isCut = false
+  const cutShort = (error: Error): Promise<never> => {
+    isCut = true
+    exchange.end('stopped')
+    // Its generator lets go of the body and leaves the request open.
+    abort()
+    inner.return?.().catch(() => undefined)
+    return Promise.reject(error)
+  }
   const watched: AsyncIterableIterator<HttpResponse> = {
     [Symbol.asyncIterator]: () => watched,
     next() {
       exchange.isBeingRead = true
+      const ending = isCut ? undefined : endingOf(exchange)
+      if (ending) return cutShort(ending)
       return inner.next().then(take, fail)
     },
     return(value?: unknown) {

@@ -8,14 +8,14 @@
 //   argument is called once per attempt. Retries happen only with `httpOptions.retryOptions`.
 // - `Models.prototype.processAfcStream`: gives a generator whose requests go out while it is read.
 
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { MeterError } from '../errors.ts'
 import type { Exchange, ExchangeRequest, Observer } from './exchange.ts'
 import { patchInteractions } from './genai-interactions.ts'
 import { patchLive } from './genai-live.ts'
+import { type Sending, sending } from './genai-sending.ts'
 import { type HttpResponse, keepTenant, watchAnswer, watchEvents } from './genai-stream.ts'
 import { hostOf } from './host.ts'
-import { dressRefusal, type ErrorClass } from './refusal.ts'
+import { dressEnding, dressRefusal, type ErrorClass } from './refusal.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
 
 interface ApiClient {
@@ -42,19 +42,6 @@ export interface GenAiCopy {
   /** Looked for when a call is refused: the client class alone does not lead to it. */
   readonly ApiError: () => ErrorClass | undefined
 }
-
-/** The request that is being sent: what its attempts belong to, and how a waist below knows that it is counted already. */
-interface Sending {
-  readonly exchange: Exchange
-  readonly request: ApiRequest
-  /** The patch that sends it: of a wrapped client and its prototype, only one may count. */
-  readonly level: symbol
-}
-
-// One for every copy of this package in the process: a client wrapped by one may be of an SDK patched by the other.
-const KEY = Symbol.for('tallygate.sending.google')
-const shared = globalThis as { [KEY]?: AsyncLocalStorage<Sending> }
-export const sending = (shared[KEY] ??= new AsyncLocalStorage<Sending>())
 
 /** Stands in the waist of one copy; gives the undo. `owner` is a prototype, or one client's own `apiClient`. */
 export function patchGenAi(
@@ -93,7 +80,8 @@ export function patchGenAi(
         async function requestWatched(this: ApiClient, request: ApiRequest) {
           const exchange = isActive() && !isSending(request) ? await admit(this, request, false) : undefined
           if (!exchange) return original.call(this, request)
-          return watchAnswer(await send({ exchange, request, level }, () => original.call(this, request)), exchange)
+          const sent = capped(request, exchange)
+          return watchAnswer(await send({ exchange, request: sent, level }, () => original.call(this, sent)), exchange)
         },
     ),
     replaceMethod(
@@ -103,8 +91,11 @@ export function patchGenAi(
         async function requestStreamWatched(this: ApiClient, request: ApiRequest) {
           const exchange = isActive() && !isSending(request) ? await admit(this, request, true) : undefined
           if (!exchange) return original.call(this, request)
-          const events = await send({ exchange, request, level }, () => original.call(this, request))
-          return watchEvents(events, exchange, request.abortSignal)
+          dressEnding(exchange, exchange.isPaidAsItComes ? ApiError() : undefined, 'google')
+          const ending = exchange.isPaidAsItComes ? new AbortController() : undefined
+          const sent = capped(ending ? withSignal(request, ending.signal) : request, exchange)
+          const events = await send({ exchange, request: sent, level }, () => original.call(this, sent))
+          return watchEvents(events, exchange, request.abortSignal, () => ending?.abort())
         },
     ),
   ]
@@ -120,12 +111,22 @@ export function patchGenAi(
   }
 }
 
+/** As a limit lets it be sent; the SDK's own object stays as it is. */
+function capped(request: ApiRequest, exchange: Exchange): ApiRequest {
+  return exchange.isCapped ? { ...request, body: exchange.encoded(request.body as string) } : request
+}
+
+function withSignal(request: ApiRequest, signal: AbortSignal): ApiRequest {
+  const { abortSignal } = request
+  return { ...request, abortSignal: abortSignal ? AbortSignal.any([abortSignal, signal]) : signal }
+}
+
 /** Counted already: this is the prototype's waist, below a wrapped client's. */
 function isSending(request: ApiRequest): boolean {
   return sending.getStore()?.request === request
 }
 
-async function send<T>(now: Sending, original: () => Promise<T>): Promise<T> {
+async function send<T>(now: Sending<ApiRequest>, original: () => Promise<T>): Promise<T> {
   const { exchange, request } = now
   exchange.attempt()
   try {
@@ -178,5 +179,6 @@ function describe(client: ApiClient, request: ApiRequest, stream: boolean): Exch
     path: question < 0 ? request.path : request.path.slice(0, question),
     body: request.body,
     stream,
+    isFixed: typeof request.body !== 'string',
   }
 }

@@ -6,6 +6,7 @@
 import type { PassThrough, Readable } from 'node:stream'
 import { type Exchange, endOf } from './exchange.ts'
 import { endWhenForgotten } from './observation.ts'
+import { endingOf } from './refusal.ts'
 import type { HandedOver } from './stream.ts'
 import { type Through, throughOf } from './tap.ts'
 
@@ -69,7 +70,11 @@ function tapReadable(internals: Internals, exchange: Exchange, isStream: boolean
     exchange.isBeingRead = true
     raw.on('data', (bytes: Uint8Array) => {
       const shown = reading.push(bytes)
-      if (shown.byteLength > 0 && !stream.push(shown) && !isUnbounded) raw.pause()
+      const ending = endingOf(exchange)
+      if (ending) {
+        exchange.end('stopped')
+        stream.destroy(ending)
+      } else if (shown.byteLength > 0 && !stream.push(shown) && !isUnbounded) raw.pause()
     })
     raw.once('end', () => {
       const rest = reading.end()

@@ -18,6 +18,8 @@ export interface SdkReport {
   /** `not-installed`: the application cannot resolve it. `partial`: some copy could not be patched, see `copies`. */
   readonly status: 'patched' | 'partial' | 'failed' | 'not-installed'
   readonly copies: readonly CopyReport[]
+  /** Why `fetch` is not patched, for a person; of an SDK each copy has its own. */
+  readonly reason?: string
 }
 
 export interface CopyReport {
@@ -40,7 +42,14 @@ export function statusOf(copies: readonly CopyReport[]): SdkReport['status'] {
 export function createReport() {
   /** By path; those that were handed over by number. */
   const found = new Map<PatchName, Map<string | number, CopyReport>>()
+  let netFault: SdkReport | undefined
   return {
+    /** `reason`: why `fetch` could not be patched. */
+    noteNet(reason?: string): SdkReport {
+      if (reason === undefined) netFault = undefined
+      else netFault = { sdk: 'fetch', status: 'failed', copies: [], reason }
+      return netFault ?? { sdk: 'fetch', status: 'patched', copies: [] }
+    },
     note(sdk: PatchName, copy: CopyReport): CopyReport {
       let copies = found.get(sdk)
       if (!copies) found.set(sdk, (copies = new Map()))
@@ -48,15 +57,17 @@ export function createReport() {
       return copy
     },
     forget(sdk: PatchName, path?: string): void {
+      if (sdk === 'fetch') netFault = undefined
       if (path === undefined) found.delete(sdk)
       else found.get(sdk)?.delete(path)
     },
     names: () => found.keys(),
-    whole: (): PatchReport => ({
-      sdks: [...found].map(([sdk, byPlace]) => {
+    whole(): PatchReport {
+      const sdks = [...found].map(([sdk, byPlace]): SdkReport => {
         const copies = [...byPlace.values()]
         return { sdk, status: statusOf(copies), copies }
-      }),
-    }),
+      })
+      return { sdks: netFault ? [...sdks, netFault] : sdks }
+    },
   }
 }

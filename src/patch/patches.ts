@@ -17,7 +17,7 @@ import {
 import { SDK_NAMES, SDKS, sdkOfClient } from './sdks.ts'
 import { socketEmitters } from './socket-classes.ts'
 import { patchSocket, patchSockets } from './sockets.ts'
-import { isSocket, reasonOf } from './untouchable.ts'
+import { isSocket, reasonOf, whyNotPatched } from './untouchable.ts'
 
 export type { CopyReport, PatchName, PatchReport, SdkReport } from './patch-report.ts'
 
@@ -107,7 +107,7 @@ export function createPatches(watching: Observer, folder?: string): Patches {
         join(sdk, SDKS[sdk].target(module), (current) => SDKS[sdk].patch(module, current))
       return report.note(sdk, { ...copy, isPatched: true })
     } catch (error) {
-      const reason = error instanceof MeterError ? error.message : reasonOf(error, module)
+      const reason = whyNotPatched(sdk, module, copy.path, error)
       const left = castNet(sdk) ? 'only its calls through `fetch` are metered' : 'its calls are not metered'
       observer.problem(`A copy of ${sdk} could not be patched, ${left}: ${reason}`, error)
       return report.note(sdk, { ...copy, isPatched: false, reason })
@@ -135,10 +135,11 @@ export function createPatches(watching: Observer, folder?: string): Patches {
     try {
       const place = fetchPlace()
       join('fetch', place, (current) => patchFetch(place, current))
-      return { sdk: 'fetch', status: 'patched', copies: [] }
+      return report.noteNet()
     } catch (error) {
-      observer.problem('`globalThis.fetch` could not be patched: calls that no SDK patch sees are not metered.', error)
-      return { sdk: 'fetch', status: 'failed', copies: [] }
+      const reason = reasonOf(error, globalThis)
+      observer.problem(`\`globalThis.fetch\` could not be patched, so no call is metered by it: ${reason}`, error)
+      return report.noteNet(reason)
     }
   }
 
@@ -227,7 +228,7 @@ export function createPatches(watching: Observer, folder?: string): Patches {
         const target = sdk === 'google' ? (client as unknown as { apiClient: object }).apiClient : client
         join(sdk, target, (current) => SDKS[sdk].patchClient(client, current))
       } catch (error) {
-        const why = error instanceof MeterError ? error.message : reasonOf(error, client)
+        const why = reasonOf(error, client, (client as { apiClient?: unknown }).apiClient)
         observer.problem(`A client of ${sdk} could not be wrapped, its calls are not metered: ${why}`, error)
       }
       return client

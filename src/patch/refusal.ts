@@ -1,6 +1,8 @@
 // A refusal in the clothes of the SDK that is refused: an instance of its own APIError and of ours.
 
 import type { MeterError } from '../errors.ts'
+import type { Exchange } from './exchange.ts'
+import { createNotes } from './notes.ts'
 
 /** The error base of one SDK copy. */
 export type ErrorClass = new (...args: never[]) => Error
@@ -30,6 +32,19 @@ export function dressRefusal(refusal: MeterError, base: ErrorClass | undefined, 
     // An SDK whose error base takes other arguments than every version we know: the plain refusal is still a refusal.
     return refusal
   }
+}
+
+const clothes = createNotes<(refusal: MeterError) => Error>()
+
+/** What the stream of this exchange is ended with shall be an error of its SDK. */
+export function dressEnding(exchange: Exchange, base: ErrorClass | undefined, shape: ErrorShape): void {
+  if (exchange.isPaidAsItComes) clothes.set(exchange, (refusal) => dressRefusal(refusal, base, shape))
+}
+
+/** The error that a stream is to be ended with in place of its next chunk. */
+export function endingOf(exchange: Exchange): Error | undefined {
+  const { refusal } = exchange
+  return refusal && (clothes.get(exchange)?.(refusal) ?? refusal)
 }
 
 function subclass(base: ErrorClass, refusal: MeterError, shape: ErrorShape): ErrorClass {

@@ -1,7 +1,8 @@
 // A request of a Stainless SDK in our words, and the head of its answer.
 
-import type { AttemptResult, ExchangeRequest, WireName } from './exchange.ts'
+import type { AttemptResult, Exchange, ExchangeRequest, WireName } from './exchange.ts'
 import { hostOf } from './host.ts'
+import { observeResponse } from './response.ts'
 import type { RequestOptions, StainlessClient } from './stainless.ts'
 
 export function describe(
@@ -43,4 +44,11 @@ export function resultOf({ status, headers }: Response): AttemptResult {
     requestId: headers.get('x-request-id') ?? headers.get('request-id') ?? undefined,
     contentType: headers.get('content-type') ?? undefined,
   }
+}
+
+export function arrived(response: Response, exchange: Exchange): void {
+  exchange.answered(resultOf(response))
+  // A 204 and an empty body are never read by the SDK.
+  if (response.status === 204 || response.headers.get('content-length') === '0') exchange.end('complete')
+  else observeResponse(response, exchange, exchange.form === 'events')
 }

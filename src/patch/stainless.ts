@@ -8,11 +8,12 @@
 //   outside the first call of it, with the same options object.
 
 import { MeterError } from '../errors.ts'
+import { answerOf } from './beneath.ts'
 import type { Exchange, Observer, SdkName } from './exchange.ts'
+import { type Fetch, fetchBelow } from './fetch.ts'
 import { createNotes } from './notes.ts'
-import { dressRefusal, type ErrorClass } from './refusal.ts'
-import { observeResponse } from './response.ts'
-import { describe, resultOf } from './stainless-request.ts'
+import { dressEnding, dressRefusal, type ErrorClass } from './refusal.ts'
+import { arrived, describe } from './stainless-request.ts'
 import { patchSeams, type Sending, sending } from './stainless-seams.ts'
 import { isProbe, probeAnswer, streamPatch } from './stainless-stream.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
@@ -24,11 +25,15 @@ export interface RequestOptions {
   readonly stream?: boolean
   readonly signal?: AbortSignal | null
   readonly defaultBaseURL?: string
+  readonly middleware?: readonly unknown[]
   readonly __metadata?: Readonly<Record<string, unknown>>
 }
 
 export interface StainlessClient {
   readonly baseURL: string
+  /** @anthropic-ai/sdk 0.137 and later: runs around each attempt, and may send more than one request. */
+  readonly middleware?: readonly unknown[]
+  fetch?: Fetch
   request(options: RequestOptions): Promise<unknown>
 }
 
@@ -99,6 +104,9 @@ function undoAll(undos: (() => void)[]): void {
   for (const undo of undos.reverse()) undo()
 }
 
+/** What stands below the middleware of clients, for as long as they live; it passes everything where nobody observes. */
+const below = new WeakSet<Fetch>()
+
 const exchanges = createNotes<Exchange>()
 
 /** Where a patch stands: on a prototype or on one client. */
@@ -142,14 +150,24 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
     const request = describe(sdk === 'groq' ? 'openai' : sdk, client, options)
     const exchange = request && watcher.begin(captured, request)
     if (!exchange) return sending.getStore() ? sending.run(undefined, callOriginal, options) : callOriginal(options)
+    if (client.middleware?.length || options.middleware?.length) standBelow(client)
     const isOpaque = request.body === undefined && options.body !== undefined
     if (!isOpaque) {
       const admission = admit(exchange)
       if (admission) await admission
     }
+    dressEnding(exchange, APIError, 'stainless')
     if (request.stream) await streams.learn(client, watcher)
     // Awaited, since a promise that is returned takes two turns of the queue more.
     return await send(exchange, options, callOriginal, request.stream || isOpaque, isOpaque)
+  }
+
+  function standBelow(client: StainlessClient): void {
+    const { fetch } = client
+    if (typeof fetch !== 'function' || below.has(fetch)) return
+    const watched = fetchBelow(fetch, observer)
+    // A frozen client keeps its own.
+    if (Reflect.set(client, 'fetch', watched)) below.add(watched)
   }
 
   function admit(exchange: Exchange): void | Promise<void> {
@@ -177,7 +195,7 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
       exchange,
       options,
       level,
-      isTextNeeded,
+      isTextNeeded: isTextNeeded || exchange.isCapped,
       admit: isOpaque ? () => admit(exchange) : undefined,
       admission: undefined,
       complaint: undefined,
@@ -193,7 +211,7 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
       exchange.end(options.signal?.aborted ? 'aborted' : 'failed', error)
       throw error
     }
-    if (isAnswer(props?.response)) arrived(props, exchange)
+    if (isAnswer(props?.response)) answerOf(exchange, props.response, arrived)
     else {
       observer()?.problem(
         `A copy of ${sdk} gives its answers in a shape that is not known: the usage of its calls is estimated.`,
@@ -217,11 +235,4 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
 /** A new major may give something else, and the caller's call goes on. */
 function isAnswer(response: Response | undefined): boolean {
   return typeof response?.status === 'number' && typeof response.headers?.get === 'function'
-}
-
-function arrived({ response }: ResponseProps, exchange: Exchange): void {
-  exchange.answered(resultOf(response))
-  // A 204 and an empty body are never read by the SDK.
-  if (response.status === 204 || response.headers.get('content-length') === '0') exchange.end('complete')
-  else observeResponse(response, exchange, exchange.form === 'events')
 }

@@ -2,6 +2,7 @@
 
 import { type Exchange, endOf, HIDDEN } from './exchange.ts'
 import { createNotes } from './notes.ts'
+import { endingOf } from './refusal.ts'
 
 /** A stream's Response, whose body is the SDK's to read. */
 export interface HandedOver {
@@ -44,7 +45,7 @@ const watching = Object.create(AsyncGeneratorPrototype, {
     if (pass.isWatched === undefined) pass.isWatched = pass.handed.claim()
     // A second pass over a consumed stream throws in the SDK: it says nothing of the exchange.
     if (!pass.isWatched) return pass.inner.next()
-    if (!pass.handed.exchange.isHiding) return watched(pass)
+    if (!pass.handed.exchange.isHiding) return cutShort(pass) ?? watched(pass)
     const go = () => nextShown(pass)
     pass.last = pass.waiting++ > 0 ? pass.last!.then(go, go) : go()
     return pass.last
@@ -86,8 +87,24 @@ function watched(pass: Pass): Promise<Result> {
   return step
 }
 
+/** Where a limit has no money for more: no further chunk, and the error in its place. */
+function cutShort(pass: Pass): Promise<never> | undefined {
+  const error = endingOf(pass.handed.exchange)
+  if (!error) return undefined
+  pass.isWatched = false
+  pass.handed.exchange.end('stopped')
+  // The SDK aborts its request as for a caller that leaves the loop.
+  pass.inner.return(undefined).catch(() => undefined)
+  return Promise.reject(error)
+}
+
 /** The next result that the caller shall see. */
 function nextShown(pass: Pass): Promise<Result> {
+  const cut = cutShort(pass)
+  if (cut) {
+    pass.waiting--
+    return cut
+  }
   return next(pass).then(
     (result) => {
       const value = result.done ? ended(pass) : pass.handed.exchange.chunk(result.value)

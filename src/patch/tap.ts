@@ -2,6 +2,7 @@
 
 import { type AnswerForm, type Exchange, endOf, HIDDEN } from './exchange.ts'
 import { lineReader } from './lines.ts'
+import { endingOf } from './refusal.ts'
 import { dataOf, type RawEvent, sseSplitter } from './sse.ts'
 
 /** What an answer read as bytes may hold in memory while it is put together; above it the usage is not looked for. */
@@ -24,6 +25,13 @@ export function tap(
       async pull(controller) {
         if (broken) return controller.error(broken.error)
         for (;;) {
+          const ending = endingOf(exchange)
+          if (ending) {
+            exchange.end('stopped')
+            // It closes the connection; what that comes to is nobody's business.
+            reader?.cancel(ending).catch(() => undefined)
+            return controller.error(ending)
+          }
           let step: ReadableStreamReadResult<Uint8Array>
           try {
             exchange.isBeingRead = true

@@ -7,7 +7,7 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Exchange } from './exchange.ts'
-import { sending as sendingOfGoogle } from './genai.ts'
+import { exchangeOfGoogle } from './genai-sending.ts'
 import { sending as sendingOfStainless } from './stainless-seams.ts'
 
 export interface Watcher {
@@ -96,7 +96,10 @@ function sendingOfFetch(): Exchange | undefined {
 }
 
 function exchangeHere(): Exchange | undefined {
-  const exchange = sendingOfStainless.getStore()?.exchange ?? sendingOfGoogle.getStore()?.exchange ?? sendingOfFetch()
+  // The net's is of one request, also where that is a further one of a call above.
+  const net = sendingOfFetch()
+  if (net?.hasEnded === false) return net
+  const exchange = sendingOfStainless.getStore()?.exchange ?? exchangeOfGoogle()
   return exchange?.hasEnded === false ? exchange : undefined
 }
 

@@ -1,8 +1,9 @@
 // Anthropic's managed agents and dreams: work of the provider's own, which a session's events tell of.
 // Shapes: @anthropic-ai/sdk 1.12.0 resources/beta/sessions (events.d.ts, sessions.d.ts), resources/beta/dreams.d.ts.
 
-import { readInput } from './anthropic-usage.ts'
+import { MESSAGE_SHAPE, readInput } from './anthropic-usage.ts'
 import { type Counts, codeOf, counts, isObject, type Quantities, textOf, type UsageReading } from './counts.ts'
+import { checkUsage } from './invariants.ts'
 import {
   type Asked,
   type JobResult,
@@ -34,6 +35,7 @@ function readUsage(usage: Json, count: Counts = counts()): UsageReading {
     ...readInput(count, usage, false),
     'output.text': count.need(usage, 'output_tokens'),
   }
+  checkUsage(count, usage, MESSAGE_SHAPE)
   return count.reading(quantities, usage, TOTALS)
 }
 

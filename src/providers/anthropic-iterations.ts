@@ -2,6 +2,9 @@
 //
 // What is in the totals: the rounds of the model that served the message (beta/messages/messages.d.ts of
 // @anthropic-ai/sdk 1.12, BetaUsage.iterations and BetaFallbackMessageIterationUsage).
+// Which price of a long prompt holds for them is not told apart: a message's own rounds are priced as one request, by the
+// sum of their input, since no page says that each is a request of its own; so the cost is never below the true one.
+// Other models' rounds are priced by their own input.
 // What is not: `compaction`, done by the same model; `advisor_message`, at the price of the advisor's own model
 // (platform.claude.com, advisor tool).
 

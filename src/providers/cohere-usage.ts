@@ -1,8 +1,13 @@
 // What Cohere says that it charges, in disjoint buckets. Shapes: cohere-ai 8.1.0 Usage, ApiMeta and their billed units.
 
 import { counts, isObject, type UsageReading } from './counts.ts'
+import type { Json } from './provider.ts'
 
 const TOTALS = ['input_tokens', 'output_tokens']
+
+function hasNames(value: unknown): value is Json {
+  return isObject(value) && Object.values(value).some((count) => count !== undefined && count !== null)
+}
 
 /**
  * `billed_units` is what is charged; `tokens`, beside it, counts the words that Cohere itself puts around a prompt too.
@@ -10,8 +15,9 @@ const TOTALS = ['input_tokens', 'output_tokens']
  */
 export function readCohereUsage(usage: unknown): UsageReading {
   if (!isObject(usage)) return {}
-  const units = isObject(usage['billed_units']) ? usage['billed_units'] : usage['tokens']
-  if (!isObject(units)) return {}
+  const units = hasNames(usage['billed_units']) ? usage['billed_units'] : usage['tokens']
+  // An empty object says nothing of what was used, and no call is free.
+  if (!hasNames(units)) return {}
   const count = counts()
   return count.reading(
     {

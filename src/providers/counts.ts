@@ -9,6 +9,9 @@ const ABSURD = 1e9
 /** No model, id or tier of any provider is longer; an event must not grow with what a host puts there. */
 const LONGEST_NAME = 256
 
+/** Numbers of one usage object that nobody here understands. */
+const MOST_KEPT = 16
+
 export type Quantities = { [B in Bucket]?: number }
 
 /** What a usage object says of itself. */
@@ -16,14 +19,21 @@ export type UsageReading = Pick<Reading, 'usage' | 'flags' | 'reported' | 'isPar
 
 /** Gathers one usage object: its counts by name, and what was wrong with them. */
 export interface Counts {
-  /** A count of `object`; 0 where it is missing, `null` or unusable (then flagged). */
+  /**
+   * A count of `object`; 0 where it is missing or `null`, and where it is unusable, which is flagged: without it the
+   * usage is not whole. Digits in quotes are a number, and flagged as well.
+   */
   of(object: unknown, field: string): number
+  /** The same for one that can only make the call cheaper, or that is checked and not billed: the usage is whole without it. */
+  check(object: unknown, field: string): number
   /** The same for a count without which the usage is not whole: its absence is flagged too. */
   need(object: unknown, field: string): number
   /** True where `object` has the field as a usable count. */
   has(object: unknown, field: string): boolean
   /** `sum`: parts that do not make up their whole. `subset`: a part larger than its whole. `model`: another model's. `unknown`: no such bucket. */
   flag(kind: 'sum' | 'subset' | 'model' | 'unknown', field: string): void
+  /** Keeps a number that has no bucket as it came. */
+  keep(field: string, value: number): void
   /** The reading of `raw`, whose `totals` are shown as they came where anything is flagged. */
   reading(quantities: Quantities, raw: Json, totals: readonly string[]): UsageReading
 }
@@ -35,12 +45,27 @@ export function counts(): Counts {
 /** A class: of a literal's five functions, each would be made anew for every answer. */
 class Counter implements Counts {
   #flags: string[] | undefined
+  #kept: Record<string, number> | undefined
+  #keptCount = 0
   #isWhole = true
 
   of(object: unknown, field: string): number {
     const value = (object as Json | null | undefined)?.[field]
     if (value === undefined || value === null) return 0
-    if (typeof value !== 'number' || Number.isNaN(value)) return this.#wrong('not-a-count', field)
+    if (!isUsable(value)) this.#isWhole = false
+    return this.#read(value, field)
+  }
+
+  check(object: unknown, field: string): number {
+    const value = (object as Json | null | undefined)?.[field]
+    return value === undefined || value === null ? 0 : this.#read(value, field)
+  }
+
+  #read(value: unknown, field: string): number {
+    if (typeof value !== 'number' || Number.isNaN(value)) {
+      this.#wrong('not-a-count', field)
+      return isUsable(value) ? Number(value) : 0
+    }
     if (value < 0) return this.#wrong('negative', field)
     if (value > ABSURD) return this.#wrong('absurd', field)
     if (Number.isInteger(value)) return value
@@ -56,12 +81,18 @@ class Counter implements Counts {
   }
 
   has(object: unknown, field: string): boolean {
-    const value = (object as Json | null | undefined)?.[field]
-    return typeof value === 'number' && value >= 0 && value <= ABSURD
+    return isUsable((object as Json | null | undefined)?.[field])
   }
 
   flag(kind: 'sum' | 'subset' | 'model' | 'unknown', field: string): void {
     this.#wrong(kind, field)
+  }
+
+  keep(field: string, value: number): void {
+    if (this.#keptCount === MOST_KEPT) return
+    this.#keptCount++
+    this.#kept ??= {}
+    this.#kept[field] = value
   }
 
   reading(quantities: Quantities, raw: Json, totals: readonly string[]): UsageReading {
@@ -71,6 +102,7 @@ class Counter implements Counts {
       reading.flags = this.#flags
       reading.reported = numbersOf(raw, totals)
     }
+    if (this.#kept) reading.reported = { ...reading.reported, ...this.#kept }
     return reading
   }
 
@@ -80,6 +112,14 @@ class Counter implements Counts {
     if (!this.#flags.includes(said)) this.#flags.push(said)
     return 0
   }
+}
+
+/** Some gateways write their counts in quotes. */
+const DIGITS = /^\d{1,10}$/
+
+function isUsable(value: unknown): boolean {
+  if (typeof value === 'number') return value >= 0 && value <= ABSURD
+  return typeof value === 'string' && DIGITS.test(value) && Number(value) <= ABSURD
 }
 
 /** The buckets that hold something. */
@@ -112,10 +152,10 @@ export function hiddenTokens(
   sum: number,
 ): { readonly input: number; readonly output: number } {
   if (!count.has(usage, names.total)) {
-    count.of(usage, names.total)
+    count.check(usage, names.total)
     return NONE
   }
-  const hidden = count.of(usage, names.total) - sum
+  const hidden = count.check(usage, names.total) - sum
   if (hidden === 0) return NONE
   count.flag('sum', names.total)
   if (hidden < 0) return NONE

@@ -89,6 +89,7 @@ interface Said {
 function quirkyStream(inner: StreamReader, quirks: Quirks, isPrepared: boolean, asked: Asked): StreamReader {
   const said: Said = { usage: undefined, provider: undefined }
   const isHidingAll = isPrepared && quirks.isUsageOnEveryChunk === true
+  let isSaidAtTheEnd = false
   return {
     ...inner,
     take(event) {
@@ -97,6 +98,7 @@ function quirkyStream(inner: StreamReader, quirks: Quirks, isPrepared: boolean, 
       if (own === undefined) return inner.take(event)
       const usage = inOwnTerms(own, quirks)
       said.usage = usage
+      isSaidAtTheEnd = closes(event, quirks)
       if (usage === own && !isHidingAll) return inner.take(event)
       const shown = inner.take(usage === own ? event : { ...event, usage })
       if (shown === HIDE) return HIDE
@@ -108,11 +110,21 @@ function quirkyStream(inner: StreamReader, quirks: Quirks, isPrepared: boolean, 
       const reading = inner.reading()
       const whole = amended(reading, quirks, said, asked)
       // What a running total says is charged so far is not what the call costs.
-      if (reading.usage !== undefined && reading.finishReason !== undefined) return whole
+      if (reading.usage !== undefined && (isSaidAtTheEnd || reading.finishReason !== undefined)) return whole
       const { costUsd: _, ...partial } = whole
       return partial
     },
   }
+}
+
+/** Of a chat: usage beside no text stands at the end, but for hosts that put a running total on each chunk: their last has no choices. */
+function closes({ choices }: Json, { isUsageOnEveryChunk }: Quirks): boolean {
+  if (!Array.isArray(choices)) return false
+  return choices.length === 0 || (!isUsageOnEveryChunk && !choices.some(hasText))
+}
+
+function hasText(choice: { readonly delta?: { readonly content?: unknown } | null } | null): boolean {
+  return Boolean(choice?.delta?.content)
 }
 
 /** Where a wire has its usage: beside the choices, in the response or the message that an event tells of. */

@@ -5,6 +5,7 @@ import { capOf, codeOf, isObject, textOf } from './counts.ts'
 import { groundingFees } from './google-grounding.ts'
 import { modelOf } from './google-path.ts'
 import { readUsageMetadata } from './google-usage.ts'
+import { contentOutput } from './output-control.ts'
 import { texts } from './prompt.ts'
 import type { Asked, Json, Reading, RequestFacts, Route, StreamReader } from './provider.ts'
 import { switches } from './switches.ts'
@@ -102,6 +103,7 @@ export const generate: Route = {
   path: /:generateContent$/,
   request: factsOf,
   requestFields: ['generationConfig'],
+  output: contentOutput,
   fields: ['usageMetadata', 'responseId', 'modelVersion', 'candidates', 'promptFeedback'],
   read: (answer, { facts }) => readContent(answer, facts.model),
   readStream: contentStream,

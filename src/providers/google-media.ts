@@ -13,19 +13,26 @@ const SWITCHES = new Set([
 ])
 /** Veo's own, where a request names none (docs.cloud.google.com, Veo video generation API). */
 const USUAL_SECONDS = 8
+const USUAL_RESOLUTION = '720p'
 
 function facts(body: Json, path: string): RequestFacts {
   const metadata = isObject(body['parameters']) ? switches(body['parameters'], SWITCHES, []) : undefined
   return { model: modelOf(path), stream: false, maxOutputTokens: 0, ...(metadata && { metadata }) }
 }
 
-/** What is filtered out by Google's own checks comes without an image, and is not billed. */
+/** Of an image: its bytes, where it was put, or, where somebody kept an answer without its bytes, of what kind it is. */
+const OF_IMAGE = ['bytesBase64Encoded', 'gcsUri', 'mimeType']
+
+const OF_NONE = ['raiFilteredReason', 'safetyAttributes']
+
+/** What is filtered out by Google's own checks comes with the reason alone, and is not billed. */
 function readImages(answer: Json): Reading {
   const predictions = answer['predictions']
   if (!Array.isArray(predictions)) return {}
-  const imageCount = (predictions as unknown[]).filter(
-    (one) => isObject(one) && (one['bytesBase64Encoded'] !== undefined || one['gcsUri'] !== undefined),
-  ).length
+  const told = (predictions as unknown[]).filter(isObject)
+  const imageCount = told.filter((one) => OF_IMAGE.some((field) => one[field] !== undefined)).length
+  // Neither an image nor a reason why there is none: an application's own model, or an answer that was cut down.
+  if (imageCount === 0 && !told.some((one) => OF_NONE.some((field) => one[field] !== undefined))) return {}
   return { usage: imageCount > 0 ? { 'unit.output_images': imageCount } : {}, figures: { imageCount } }
 }
 
@@ -73,6 +80,12 @@ function readOperation(answer: Json): Reading {
   }
 }
 
+/** `720p` where the request names none. */
+function resolutionOf({ metadata }: Pick<RequestFacts, 'metadata'>): string {
+  const asked = metadata?.['resolution']
+  return typeof asked === 'string' ? asked.toLowerCase() : USUAL_RESOLUTION
+}
+
 function lengthOf(videos: number, { metadata }: RequestFacts): CameTo {
   const asked = metadata?.['durationSeconds']
   const isAsked = typeof asked === 'number' && asked > 0
@@ -80,6 +93,7 @@ function lengthOf(videos: number, { metadata }: RequestFacts): CameTo {
   if (durationSeconds === 0) return { usage: {} }
   return {
     usage: { 'unit.output_seconds': durationSeconds },
+    variant: resolutionOf({ metadata }),
     figures: { durationSeconds },
     ...(!isAsked && { isEstimated: true }),
   }

@@ -2,6 +2,7 @@
 
 import type { Bucket } from '../usage.ts'
 import { type Counts, codeOf, counts, hiddenTokens, isObject, type Quantities, type UsageReading } from './counts.ts'
+import { checkUsage, type UsageShape, usageShape } from './invariants.ts'
 import type { Json, Reading } from './provider.ts'
 
 /** How a wire of Google's names its counts. */
@@ -17,6 +18,8 @@ export interface Names {
   readonly cacheDetails: string
   /** Within an entry of the details. */
   readonly tokens: string
+  /** Counts that say nothing of the price, or that others stand for. */
+  readonly known?: readonly string[]
 }
 
 const CONTENT: Names = {
@@ -30,6 +33,34 @@ const CONTENT: Names = {
   outputDetails: 'candidatesTokensDetails',
   cacheDetails: 'cacheTokensDetails',
   tokens: 'tokenCount',
+  // The Live API's name for the output.
+  known: ['responseTokenCount'],
+}
+
+const SHAPES = new Map<Names, UsageShape>()
+
+/** genai.d.ts, doc comments of GenerateContentResponseUsageMetadata and of Usage: the same, by other names. */
+function shapeOf(names: Names): UsageShape {
+  const { input, output, total, cached, thoughts, toolUse, inputDetails, outputDetails, cacheDetails, tokens } = names
+  let shape = SHAPES.get(names)
+  if (!shape) {
+    const listed = (list: string) => ({ flag: list, when: `${list}[].${tokens}`, parts: [`${list}[].${tokens}`] })
+    shape = usageShape({
+      sums: [
+        { whole: total, parts: [input, output, toolUse, thoughts] },
+        { whole: input, ...listed(inputDetails) },
+        { whole: cached, ...listed(cacheDetails) },
+      ],
+      subsets: [
+        { of: input, parts: [cached] },
+        // Not every kind of answer is listed.
+        { of: output, ...listed(outputDetails) },
+      ],
+      known: [...(names.known ?? [])],
+    })
+    SHAPES.set(names, shape)
+  }
+  return shape
 }
 
 /** In the order in which a discount on them saves more. */
@@ -69,17 +100,18 @@ export function readUsageMetadata(
   if (!isObject(usage)) return {}
   const count = counts()
   const prompt = count.need(usage, names.input)
-  const cached = count.of(usage, names.cached)
+  const cached = count.check(usage, names.cached)
   const candidates = count.of(usage, names.output)
   const thoughts = count.of(usage, names.thoughts)
   const toolUse = count.of(usage, names.toolUse)
   const hidden = hiddenTokens(count, usage, names, prompt + candidates + toolUse + thoughts)
   const answered = byKind(count, usage, names.outputDetails, names) ?? none()
   const rest = candidates - sum(answered)
-  if (rest < 0) count.flag('sum', names.outputDetails)
+  const asked = splitPrompt(count, usage, prompt + hidden.input, cached, names)
+  checkUsage(count, usage, shapeOf(names))
   const reading = count.reading(
     {
-      ...splitPrompt(count, usage, prompt + hidden.input, cached, names),
+      ...asked,
       'input.text.tool_use': toolUse,
       'output.text': answered.text + Math.max(0, rest) + hidden.output,
       'output.image': answered.image,
@@ -100,12 +132,9 @@ function splitPrompt(count: Counts, usage: Json, prompt: number, cached: number,
   const listedReads = byKind(count, usage, names.cacheDetails, names)
   const asked = listed ?? { ...(listedReads ?? none()) }
   const rest = prompt - sum(asked)
-  if (listed && rest !== 0) count.flag('sum', names.inputDetails)
   // What no list covers is text, unless there is a list that should and it has something dearer.
   if (rest > 0) asked[listed && asked.audio > 0 ? 'audio' : 'text'] += rest
-  if (listedReads && sum(listedReads) !== cached) count.flag('sum', names.cacheDetails)
   if (cached > prompt) {
-    count.flag('subset', names.input)
     // Nobody knows which number is wrong: no discount is believed, and what is beyond the prompt is billed on top.
     return { ...quantitiesOf(asked, none()), 'input.text.cache_read': cached - prompt }
   }

@@ -115,6 +115,24 @@ const TABLE = [
     streamUsage: 'unasked',
     charge: 'total_cost',
   },
+  {
+    // https://vercel.com/docs/ai-gateway: OpenAI's and Anthropic's wire on /v1. The AI SDK's own is in vercel.ts.
+    name: 'vercel',
+    hosts: /^ai-gateway\.vercel\.sh$/,
+    wires: BOTH,
+    isRouter: true,
+  },
+  {
+    // https://developers.cloudflare.com/ai-gateway: /v1/{account}/{gateway}/{provider}/..., or /compat for all of them.
+    name: 'cloudflare',
+    hosts: /^gateway\.ai\.cloudflare\.com$/,
+    wires: BOTH,
+    isRouter: true,
+  },
+  // https://huggingface.co/docs/inference-providers: `org/model:provider`, and no word on who served it.
+  { name: 'huggingface', hosts: /^router\.huggingface\.co$/, wires: OPENAI },
+  // https://docs.github.com/en/rest/models/inference
+  { name: 'github', hosts: /^models\.github\.ai$/, wires: OPENAI },
   { name: 'moonshotai', hosts: /^api\.moonshot\.(?:ai|cn)$/, wires: BOTH },
   { name: 'zai', hosts: /^api\.z\.ai$/, wires: BOTH },
   { name: 'minimax', hosts: /^api\.minimaxi?\.(?:com|io)$/, wires: BOTH },

@@ -1,18 +1,21 @@
 // The list of providers, and the way from a host and a path to a route.
 
 import { anthropic } from './anthropic.ts'
+import { aws } from './aws.ts'
 import { cohere } from './cohere.ts'
 import { dialectsOf } from './dialect.ts'
+import { isFreePath } from './free-paths.ts'
 import { google } from './google.ts'
 import { mistral } from './mistral.ts'
 import { openai } from './openai.ts'
 import type { Provider, Route } from './provider.ts'
+import { vercel } from './vercel.ts'
 
 /** The wire that a client speaks; `any`: the host alone decides. */
 type Wire = Exclude<Provider['wire'], 'own'> | 'any'
 
 /** Every wire we read. Adding one is a file and a line here. */
-export const PROVIDERS: readonly Provider[] = [openai, anthropic, google, mistral, cohere]
+export const PROVIDERS: readonly Provider[] = [openai, anthropic, google, mistral, cohere, aws, vercel]
 
 /** The hosts that speak a wire of another's: see `hosts.ts`. */
 export const DIALECTS: readonly Provider[] = dialectsOf(PROVIDERS)
@@ -29,6 +32,8 @@ export interface Routing {
   (wire: Wire, method: string, host: string, path: string): Found | null
   /** Whose calls those to `host` are; `undefined` for a host that is not known to serve models. */
   providerOf(host: string): string | undefined
+  /** Whether a request that has no route may go unmetered: it is free, or its host is one that the application defined. */
+  isFree(host: string, path: string): boolean
 }
 
 /**
@@ -78,7 +83,12 @@ export function createRouting(hosts: Readonly<Record<string, string>> = {}, own:
     return known
   }
 
-  return Object.assign(route, { providerOf })
+  function isFree(host: string, path: string): boolean {
+    const name = providerOf(host)
+    return name === undefined || own.some((defined) => defined.name === name) || isFreePath(name, path)
+  }
+
+  return Object.assign(route, { providerOf, isFree })
 }
 
 /** One map in another rather than one key of many words, which would be put together and hashed for each call. */

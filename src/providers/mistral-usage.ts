@@ -2,10 +2,27 @@
 // ConversationUsageInfo, OCRUsageInfo.
 
 import { type Counts, counts, hiddenTokens, isObject, type Quantities, type UsageReading } from './counts.ts'
+import { checkUsage, usageShape } from './invariants.ts'
 import type { Json } from './provider.ts'
 
 const NAMES = { input: 'prompt_tokens', output: 'completion_tokens', total: 'total_tokens' } as const
 const TOTALS = Object.values(NAMES)
+
+const SHAPE = usageShape({
+  sums: [
+    {
+      whole: 'total_tokens',
+      parts: ['prompt_tokens', 'connector_tokens', 'completion_tokens'],
+      // The total has the tokens of the sound too, which no other field has.
+      unless: 'prompt_audio_seconds',
+    },
+  ],
+  subsets: [
+    { of: 'prompt_tokens', parts: ['prompt_tokens_details.cached_tokens'] },
+    { of: 'prompt_tokens', parts: ['prompt_token_details.cached_tokens'] },
+    { of: 'prompt_tokens', parts: ['num_cached_tokens'] },
+  ],
+})
 
 /** Tokens, the seconds of sound that stand in for theirs, and of conversations what connectors brought in. */
 export function readMistralUsage(usage: unknown): UsageReading {
@@ -18,8 +35,8 @@ export function readMistralUsage(usage: unknown): UsageReading {
   // The total has the tokens of the sound too, which no other field has: sound is charged by the second.
   const hidden = seconds > 0 ? 0 : hiddenTokens(count, usage, NAMES, input + connectors + output).output
   const cached = cachedOf(count, usage)
-  if (cached > input) count.flag('subset', NAMES.input)
   const read = cached > input ? 0 : cached
+  checkUsage(count, usage, SHAPE)
   return count.reading(
     {
       'input.text': input - read,
@@ -37,9 +54,9 @@ export function readMistralUsage(usage: unknown): UsageReading {
 /** Three names for one number: an answer may have any of them. */
 function cachedOf(count: Counts, usage: Json): number {
   return (
-    count.of(usage['prompt_tokens_details'], 'cached_tokens') ||
-    count.of(usage['prompt_token_details'], 'cached_tokens') ||
-    count.of(usage, 'num_cached_tokens')
+    count.check(usage['prompt_tokens_details'], 'cached_tokens') ||
+    count.check(usage['prompt_token_details'], 'cached_tokens') ||
+    count.check(usage, 'num_cached_tokens')
   )
 }
 

@@ -96,8 +96,8 @@ const speech: Route = {
   prompt: () => [],
 }
 
-function spoken({ body }: Asked): Reading {
-  const { input } = body()
+function spoken(asked: Asked): Reading {
+  const { input } = asked.body()
   if (typeof input !== 'string' || input === '') return {}
   const characterCount = Array.from(input).length
   return { usage: { 'unit.input_characters': characterCount }, figures: { characterCount } }
@@ -116,6 +116,12 @@ const conversations: Route = {
   readStream: eventStream,
   generated: (answer) => texts(answer['outputs']),
   prompt: (body) => texts(body['inputs'], body['instructions'], body['tools']),
+}
+
+/** Pages with annotations are charged more. */
+function annotated(asked: RequestFacts, body: Json): RequestFacts {
+  const isAnnotated = isObject(body['document_annotation_format']) || isObject(body['bbox_annotation_format'])
+  return isAnnotated ? { ...asked, metadata: { ...asked.metadata, annotated: true } } : asked
 }
 
 export const mistral: Provider = {
@@ -139,9 +145,13 @@ export const mistral: Provider = {
     {
       endpoint: 'ocr',
       path: /(?:^|\/)ocr$/,
-      request: (body) => facts(body, false, 0),
+      request: (body) => annotated(facts(body, false, 0), body),
       fields: ['model', 'usage_info'],
-      read: (answer) => ({ ...readPages(answer['usage_info']), model: textOf(answer['model']) }),
+      read: (answer, { facts: { metadata } }) => ({
+        ...readPages(answer['usage_info']),
+        model: textOf(answer['model']),
+        ...(metadata?.['annotated'] && { variant: 'annotated' }),
+      }),
       isTextless: true,
       generated: () => [],
       prompt: () => [],

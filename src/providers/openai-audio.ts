@@ -1,7 +1,7 @@
 // OpenAI's sound: transcribed, translated, spoken.
 // Shapes: openai 7.57.0 resources/audio/{transcriptions,translations,speech}.d.ts.
 
-import { codeOf, isObject, textOf } from './counts.ts'
+import { codeOf, counts, isObject, textOf } from './counts.ts'
 import { readSoundUsage, readSpeechUsage } from './openai-media-usage.ts'
 import { factsOf } from './openai-request.ts'
 import { texts } from './prompt.ts'
@@ -44,7 +44,10 @@ const speech: Route = {
   request: (body) => factsOf(body, body['stream_format'] === 'sse'),
   fields: ['usage'],
   isTextless: true,
-  read: (answer, asked) => ({ ...spoken(asked), ...readSpeechUsage(answer['usage']) }),
+  read: (answer, asked) => ({
+    ...spoken(asked),
+    ...(readCharacters(answer['usage']) ?? readSpeechUsage(answer['usage'])),
+  }),
   readUnseen: spoken,
   readStream: (_isPrepared, asked) => speechStream(asked),
   generated: () => [],
@@ -52,12 +55,21 @@ const speech: Route = {
 }
 
 /** Sound as it is played says nothing of its cost: then the characters are what is billed. */
-function spoken({ body }: Asked): Reading {
-  const { input } = body()
+function spoken(asked: Asked): Reading {
+  const { input } = asked.body()
   if (typeof input !== 'string' || input === '') return {}
   let characters = 0
   for (const _ of input) characters++
   return { usage: { 'unit.input_characters': characters }, figures: { characterCount: characters } }
+}
+
+/** As logs keep what was spoken, for want of a usage object of the API's own. */
+function readCharacters(usage: unknown): Reading | undefined {
+  if (!isObject(usage) || !('characters' in usage)) return undefined
+  const count = counts()
+  const characters = count.need(usage, 'characters')
+  const reading = count.reading({ 'unit.input_characters': characters }, usage, ['characters'])
+  return { ...reading, figures: { characterCount: characters } }
 }
 
 /** As events it is billed by its tokens, and then the characters are not. */

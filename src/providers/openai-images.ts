@@ -6,7 +6,15 @@ import { codeOf, isObject } from './counts.ts'
 import { readImageUsage, readSvgUsage } from './openai-media-usage.ts'
 import { factsOf } from './openai-request.ts'
 import { texts } from './prompt.ts'
-import { type Asked, type Json, type Reading, type Route, type StreamReader, UNKNOWN_MODEL } from './provider.ts'
+import {
+  type Asked,
+  type Json,
+  type Reading,
+  type RequestFacts,
+  type Route,
+  type StreamReader,
+  UNKNOWN_MODEL,
+} from './provider.ts'
 import { countItems } from './top-level.ts'
 
 /** `images` were made; `answer` is what says of them what they are. */
@@ -18,12 +26,23 @@ function readImages(answer: Json, images: number, { facts }: Asked): Reading {
   if (!usage.usage && /^(?:gpt|chatgpt)-image/.test(facts.model)) flags.push('missing:usage')
   return {
     // Other models, and other hosts, bill by the image, at a price for its size and quality.
-    ...(usage.usage ? usage : { usage: images > 0 ? { 'unit.output_images': images } : undefined }),
+    ...(usage.usage
+      ? usage
+      : { usage: images > 0 ? { 'unit.output_images': images } : undefined, variant: variantOf(answer, facts) }),
     ...(flags.length > 0 && { flags, reported: { ...usage.reported, ...svg?.reading.reported } }),
     others: svg?.reading.usage && [{ model: svg.model, usage: svg.reading.usage }],
     figures: { ...figures, ...(images > 0 && { imageCount: images }) },
     metadata: looksOf(answer),
   }
+}
+
+/** `1024x1024/standard`: what the answer says of it, the request, or, where both are silent, the API's own defaults. */
+function variantOf(answer: Json, { metadata = {} }: RequestFacts): string {
+  const of = (name: string, usual: string) => {
+    const said = codeOf(answer[name]) ?? metadata[name]
+    return typeof said === 'string' && said !== 'auto' ? said : usual
+  }
+  return `${of('size', '1024x1024')}/${of('quality', 'standard')}`
 }
 
 function looksOf(answer: Json): Reading['metadata'] {

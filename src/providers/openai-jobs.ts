@@ -52,8 +52,15 @@ function readVideo(video: Json): Reading {
   return {
     ...reading,
     job: reading.job && { ...reading.job, ...(status === 'completed' && { cameTo: extended }) },
+    variant: resolutionOf(size),
     metadata: size === undefined ? undefined : { size },
   }
+}
+
+/** `1280x720` and `720x1280` are billed alike, as `720p`. */
+function resolutionOf(size: string | undefined): string | undefined {
+  const sides = /^(\d+)x(\d+)$/.exec(size ?? '')
+  return sides ? `${Math.min(Number(sides[1]), Number(sides[2]))}p` : undefined
 }
 
 /** Text in every answer and every request: "8". */
@@ -114,9 +121,9 @@ const EVAL_OVER = new Set(['completed', 'failed', 'canceled', 'cancelled'])
 function readEvalRun(run: Json): Reading {
   const isOver = EVAL_OVER.has(codeOf(run['status']) ?? '')
   const models = parsedArray(run['per_model_usage']).filter(isObject)
-  const readings = models.map((model) => ({
-    model: textOf(model['model_name']) ?? UNKNOWN_MODEL,
-    ...readCompletionUsage({ ...model, prompt_tokens_details: { cached_tokens: model['cached_tokens'] } }),
+  const readings = models.map(({ model_name, invocation_count: _, cached_tokens, ...usage }) => ({
+    model: textOf(model_name) ?? UNKNOWN_MODEL,
+    ...readCompletionUsage({ ...usage, prompt_tokens_details: { cached_tokens } }),
   }))
   const [first, ...rest] = readings
   const flags = readings.flatMap(({ model, flags = [] }) => flags.map((flag) => `${model}.${flag}`))

@@ -71,6 +71,7 @@ export const liveRoutes: readonly Route[] = [
       return {
         ...readResponseUsage(decision['usage']),
         model: textOf(decision['model']),
+        variant: 'decisions',
         responseId: id,
         ...jobOf(id, asked),
       }

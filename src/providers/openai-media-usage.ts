@@ -3,10 +3,45 @@
 // (ImagesResponse.Usage, .SvgUsage), resources/responses/responses.d.ts (ToolUsage.ImageGen).
 
 import { counts, isObject, textOf, type UsageReading } from './counts.ts'
+import { checkUsage, usageShape } from './invariants.ts'
 import { RESPONSE, readResponseUsage, totals } from './openai-usage.ts'
 import type { Figures, Json, Reading } from './provider.ts'
 
 const TOTALS = Object.values(RESPONSE)
+const TOTAL = { whole: 'total_tokens', parts: ['input_tokens', 'output_tokens'] } as const
+
+const SOUND_SHAPE = usageShape({
+  sums: [
+    TOTAL,
+    ...['input_token_details', 'input_tokens_details'].map((details) => ({
+      whole: 'input_tokens',
+      flag: 'input_token_details',
+      when: details,
+      parts: [`${details}.text_tokens`, `${details}.audio_tokens`],
+    })),
+  ],
+})
+
+const SPEECH_SHAPE = usageShape({ sums: [TOTAL] })
+
+const IMAGE_SHAPE = usageShape({
+  sums: [
+    TOTAL,
+    ...['input_tokens', 'output_tokens'].map((whole) => ({
+      whole,
+      flag: `${whole}_details`,
+      when: `${whole}_details`,
+      parts: [`${whole}_details.text_tokens`, `${whole}_details.image_tokens`],
+    })),
+    {
+      whole: 'cached_tokens',
+      flag: 'cached_tokens_details',
+      when: 'cached_tokens_details',
+      parts: ['cached_tokens_details.cached_text_tokens', 'cached_tokens_details.cached_image_tokens'],
+    },
+  ],
+  subsets: [{ of: 'input_tokens', flag: 'cached_tokens', parts: ['cached_tokens'] }],
+})
 
 /** Of transcribed sound: its tokens, or how long it is. Neither, where the response format leaves both out. */
 export function readSoundUsage(answer: Json): Pick<Reading, 'usage' | 'flags' | 'reported' | 'isPartial' | 'figures'> {
@@ -35,13 +70,13 @@ function readSoundTokens(usage: Json): UsageReading {
   const details = usage['input_token_details'] ?? usage['input_tokens_details']
   const text = count.of(details, 'text_tokens')
   const audio = count.of(details, 'audio_tokens')
-  if (isObject(details) && text + audio !== input) count.flag('sum', 'input_token_details')
   const quantities = {
     'input.text': text,
     // What is not named is of the dearer kind.
     'input.audio': Math.max(audio, input - text),
     'output.text': output,
   }
+  checkUsage(count, usage, SOUND_SHAPE)
   return count.reading(quantities, usage, TOTALS)
 }
 
@@ -50,6 +85,7 @@ export function readSpeechUsage(usage: unknown): UsageReading {
   if (!isObject(usage)) return {}
   const count = counts()
   const { input, output } = totals(count, usage, RESPONSE, 0)
+  checkUsage(count, usage, SPEECH_SHAPE)
   return count.reading({ 'input.text': input, 'output.audio': output }, usage, TOTALS)
 }
 
@@ -62,16 +98,14 @@ export function readImageUsage(usage: unknown): UsageReading & Pick<Reading, 'fi
   const made = usage['output_tokens_details']
   const image = count.of(asked, 'image_tokens')
   const named = image + count.of(asked, 'text_tokens')
-  if (isObject(asked) && named !== input) count.flag('sum', 'input_tokens_details')
   // What is not named is of the dearest kind that is: an image, where there is one.
   const rest = Math.max(0, input - named)
   const inputImage = image > 0 ? image + rest : 0
   const inputText = image > 0 ? named - image : named + rest
   const [cachedText, cachedImage] = cachedOf(usage, count, inputText, inputImage)
   const outputText = count.of(made, 'text_tokens')
-  if (isObject(made) && outputText + count.of(made, 'image_tokens') !== output)
-    count.flag('sum', 'output_tokens_details')
   const outputImage = Math.max(count.of(made, 'image_tokens'), output - outputText)
+  checkUsage(count, usage, IMAGE_SHAPE)
   const reading = count.reading(
     {
       'input.text': inputText - cachedText,
@@ -98,10 +132,9 @@ export function readImageUsage(usage: unknown): UsageReading & Pick<Reading, 'fi
 /** How much of the text and of the images was read from the cache; nothing, where the numbers do not fit. */
 function cachedOf(usage: Json, count: ReturnType<typeof counts>, text: number, image: number): [number, number] {
   const details = usage['cached_tokens_details']
-  const cached = count.of(usage, 'cached_tokens')
-  const cachedText = isObject(details) ? count.of(details, 'cached_text_tokens') : Math.min(cached, text)
-  const cachedImage = isObject(details) ? count.of(details, 'cached_image_tokens') : cached - cachedText
-  if (isObject(details) && cached !== cachedText + cachedImage) count.flag('sum', 'cached_tokens_details')
+  const cached = count.check(usage, 'cached_tokens')
+  const cachedText = isObject(details) ? count.check(details, 'cached_text_tokens') : Math.min(cached, text)
+  const cachedImage = isObject(details) ? count.check(details, 'cached_image_tokens') : cached - cachedText
   if (cachedText <= text && cachedImage <= image) return [cachedText, cachedImage]
   count.flag('subset', 'cached_tokens')
   return [0, 0]

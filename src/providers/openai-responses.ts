@@ -5,6 +5,7 @@ import { capOf, codeOf, isObject, textOf } from './counts.ts'
 import { readImageUsage } from './openai-media-usage.ts'
 import { factsOf } from './openai-request.ts'
 import { readResponseUsage, type ToolFees } from './openai-usage.ts'
+import { responseOutput } from './output-control.ts'
 import { texts } from './prompt.ts'
 import { type Asked, type Json, type Reading, type Route, type StreamReader, UNKNOWN_MODEL } from './provider.ts'
 import { parsedArray } from './top-level.ts'
@@ -69,14 +70,26 @@ function feesOf(items: readonly Json[], asked: Asked | undefined): ToolFees | un
   }
 }
 
-/** Containers are billed as they are made: not those that the application has made itself, or has from an earlier answer. */
+/**
+ * Containers are billed as they are made, at a price for each gigabyte of their memory (0.03 dollars for 1 GB to 1.92 for
+ * 64): not those that the application has made itself, or has from an earlier answer.
+ */
 function newContainers(calls: readonly Json[], asked: Asked | undefined): number {
   const ids = new Set(calls.flatMap(({ container_id }) => textOf(container_id) ?? []))
   if (ids.size === 0 || !asked) return ids.size
   const { tools, input } = asked.body()
+  const gigabytes = memoryOf(parsedArray(tools))
   const known = JSON.stringify([tools, parsedArray(input).filter((item) => isObject(item) && 'container_id' in item)])
   for (const id of ids) if (known.includes(JSON.stringify(id))) ids.delete(id)
-  return ids.size
+  return ids.size * gigabytes
+}
+
+/** 1 GB unless the request asks for more (responses.d.ts, Tool.CodeInterpreter.memory_limit). */
+function memoryOf(tools: readonly unknown[]): number {
+  const tool = tools.filter(isObject).find(({ type }) => type === 'code_interpreter')
+  const limit = isObject(tool?.['container']) ? tool['container']['memory_limit'] : undefined
+  const match = typeof limit === 'string' ? /^(\d{1,3})g$/.exec(limit) : null
+  return match ? Number(match[1]) : 1
 }
 
 /** Images are drawn by a model of their own, at its own prices. */
@@ -144,6 +157,7 @@ const create: Route = {
   endpoint: 'responses',
   path: /(?:^|\/)responses$/,
   request: (body, _path, stream) => factsOf(body, stream, capOf(body['max_output_tokens']), ['tools']),
+  output: responseOutput,
   fields: FIELDS,
   textFields: ['output', 'tools'],
   read: readResponse,
@@ -161,7 +175,7 @@ const retrieve: Route = {
   prompt: () => [],
 }
 
-const { readStream: _, ...whole } = create
+const { readStream: _, output: __, ...whole } = create
 
 export const responses: readonly Route[] = [
   create,

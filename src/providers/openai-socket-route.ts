@@ -59,7 +59,7 @@ export function created(body: Json): Json {
 }
 
 export function responsesStream(_isPrepared: boolean, asked: Asked): StreamReader {
-  const inner = responseStream({ ...asked, body: () => created(asked.body()) })
+  const inner = responseStream({ facts: asked.facts, path: asked.path, body: () => created(asked.body()) })
   let error: string | undefined
   return {
     take(message) {

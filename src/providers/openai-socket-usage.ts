@@ -2,6 +2,7 @@
 // Shapes: openai 7.57.0 resources/realtime/realtime.d.ts (RealtimeResponseUsage), resources/live/live.d.ts (SessionUsage).
 
 import { type Counts, counts, isObject, type Quantities, type UsageReading } from './counts.ts'
+import { checkUsage, usageShape } from './invariants.ts'
 import { RESPONSE, totals } from './openai-usage.ts'
 import type { Json } from './provider.ts'
 
@@ -10,6 +11,28 @@ const TOTALS = Object.values(RESPONSE)
 const KINDS = ['text', 'image', 'audio'] as const
 type ByKind = Record<(typeof KINDS)[number], number>
 
+const [IN, OUT, CACHED] = [
+  'input_token_details',
+  'output_token_details',
+  'input_token_details.cached_tokens_details',
+] as const
+
+/** openai 7.57.0 realtime.d.ts, RealtimeResponseUsage. */
+const REALTIME_SHAPE = usageShape({
+  sums: [
+    { whole: 'total_tokens', parts: ['input_tokens', 'output_tokens'] },
+    { whole: 'input_tokens', flag: IN, when: IN, parts: KINDS.map((kind) => `${IN}.${kind}_tokens`) },
+    { whole: 'output_tokens', flag: OUT, when: OUT, parts: [`${OUT}.text_tokens`, `${OUT}.audio_tokens`] },
+    {
+      whole: `${IN}.cached_tokens`,
+      flag: 'cached_tokens_details',
+      when: CACHED,
+      parts: KINDS.map((kind) => `${CACHED}.${kind}_tokens`),
+    },
+  ],
+  subsets: [{ of: 'input_tokens', flag: 'cached_tokens', parts: [`${IN}.cached_tokens`] }],
+})
+
 /** Input counts hold cached ones, which are told by kind; output is text and sound. */
 export function readRealtimeUsage(usage: unknown): UsageReading {
   if (!isObject(usage)) return {}
@@ -17,15 +40,15 @@ export function readRealtimeUsage(usage: unknown): UsageReading {
   const { input, output } = totals(count, usage, RESPONSE, 0)
   const asked = usage['input_token_details']
   const made = usage['output_token_details']
-  const cached = count.of(asked, 'cached_tokens')
+  const cached = count.check(asked, 'cached_tokens')
   const quantities = splitInput(count, byKind(count, asked), cachedByKind(count, asked), input, cached)
   const text = count.of(made, 'text_tokens')
   const audio = count.of(made, 'audio_tokens')
-  if (isObject(made) && text + audio !== output) count.flag('sum', 'output_token_details')
   // What is not named is sound, which is dearer, unless no sound was made at all.
   const rest = Math.max(0, output - text - audio)
   quantities['output.text'] = audio > 0 ? text : text + rest
   quantities['output.audio'] = audio > 0 ? audio + rest : 0
+  checkUsage(count, usage, REALTIME_SHAPE)
   return count.reading(quantities, usage, TOTALS)
 }
 
@@ -37,9 +60,7 @@ function splitInput(
   cached: number,
 ): Quantities {
   const rest = input - parts.text - parts.audio - parts.image
-  if (rest !== 0 && rest !== input) count.flag('sum', 'input_token_details')
   if (rest > 0) parts[parts.audio > 0 ? 'audio' : 'text'] += rest
-  if (reads && reads.text + reads.audio + reads.image !== cached) count.flag('sum', 'cached_tokens_details')
   const isTooMuch = cached > input || KINDS.some((kind) => reads !== undefined && reads[kind] > parts[kind])
   if (isTooMuch) count.flag('subset', 'cached_tokens')
   const quantities: Quantities = {}

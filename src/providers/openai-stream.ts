@@ -1,7 +1,7 @@
 // OpenAI's streams of chat and legacy completions.
 
 import { codeOf, isObject, textOf } from './counts.ts'
-import { readCompletionUsage } from './openai-usage.ts'
+import { flagSearches, readCompletionUsage } from './openai-usage.ts'
 import { HIDE, type StreamReader } from './provider.ts'
 
 interface Delta {
@@ -64,7 +64,7 @@ export function completionStream(isPrepared: boolean): StreamReader {
       return shown
     },
     reading: () => ({
-      ...readCompletionUsage(usage),
+      ...flagSearches(readCompletionUsage(usage), model),
       responseId: textOf(id),
       model: textOf(model),
       serviceTier: codeOf(tier),

@@ -1,6 +1,8 @@
 // OpenAI's usage objects, in disjoint buckets.
 
 import { type Counts, counts, hiddenTokens, isObject, type Quantities, type UsageReading } from './counts.ts'
+import { checkUsage } from './invariants.ts'
+import { COMPLETION_SHAPE, EMBEDDING_SHAPE, RESPONSE_SHAPE } from './openai-usage-rules.ts'
 import type { Json } from './provider.ts'
 
 const COMPLETION = { input: 'prompt_tokens', output: 'completion_tokens', total: 'total_tokens' } as const
@@ -16,11 +18,11 @@ export function readCompletionUsage(usage: unknown): UsageReading {
   const written = usage['completion_tokens_details']
   const reasoning = count.of(written, 'reasoning_tokens')
   const { input, output } = totals(count, usage, COMPLETION, reasoning)
-  const predicted = count.of(written, 'accepted_prediction_tokens') + count.of(written, 'rejected_prediction_tokens')
-  if (predicted > output) count.flag('subset', COMPLETION.output)
+  const predicted =
+    count.check(written, 'accepted_prediction_tokens') + count.check(written, 'rejected_prediction_tokens')
   const inputs = splitInput(count, COMPLETION.input, input, {
     // DeepSeek's own name for it, on every answer; the details came later.
-    cached: count.of(asked, 'cached_tokens') || count.of(usage, 'prompt_cache_hit_tokens'),
+    cached: count.check(asked, 'cached_tokens') || count.check(usage, 'prompt_cache_hit_tokens'),
     write: count.of(asked, 'cache_write_tokens'),
     audio: count.of(asked, 'audio_tokens'),
     image: count.of(asked, 'image_tokens'),
@@ -30,7 +32,16 @@ export function readCompletionUsage(usage: unknown): UsageReading {
     reasoning,
     audio: count.of(written, 'audio_tokens'),
   })
+  checkUsage(count, usage, COMPLETION_SHAPE)
   return count.reading(Object.assign(inputs, outputs), usage, COMPLETION_TOTALS)
+}
+
+const SEARCHING = /^gpt-[\w.]+(?:-mini)?-search-(?:preview|api)(?:-|$)/
+
+/** Models that search before they answer: each search is billed, and no answer of a chat says how many there were. */
+export function flagSearches<R extends UsageReading>(reading: R, model: unknown): R {
+  if (!reading.usage || typeof model !== 'string' || !SEARCHING.test(model)) return reading
+  return { ...reading, flags: [...(reading.flags ?? []), 'missing:web_search'] }
 }
 
 /** Embeddings have an input and nothing else. */
@@ -38,8 +49,8 @@ export function readEmbeddingUsage(usage: unknown): UsageReading {
   if (!isObject(usage)) return {}
   const count = counts()
   const input = count.need(usage, COMPLETION.input)
-  const total = count.of(usage, COMPLETION.total)
-  if (count.has(usage, COMPLETION.total) && total !== input) count.flag('sum', COMPLETION.total)
+  const total = count.check(usage, COMPLETION.total)
+  checkUsage(count, usage, EMBEDDING_SHAPE)
   return count.reading({ 'input.text': Math.max(input, total) }, usage, COMPLETION_TOTALS)
 }
 
@@ -60,13 +71,12 @@ export function readResponseUsage(usage: unknown, toolUsage?: unknown, fees?: To
   const write30m = count.of(byLife, 'ttl_30m_tokens')
   const write12h = count.of(byLife, 'ttl_12h_tokens')
   const written = count.of(asked, 'cache_write_tokens')
-  if (isObject(byLife) && write30m + write12h !== written) count.flag('sum', 'cache_write_tokens_details')
   const write = Math.max(written, write30m + write12h)
   const reasoning = count.of(usage['output_tokens_details'], 'reasoning_tokens')
   const { input, output } = totals(count, usage, RESPONSE, reasoning)
   const quantities: Quantities = {
     ...splitInput(count, RESPONSE.input, input, {
-      cached: count.of(asked, 'cached_tokens'),
+      cached: count.check(asked, 'cached_tokens'),
       write,
       audio: 0,
       image: 0,
@@ -81,6 +91,7 @@ export function readResponseUsage(usage: unknown, toolUsage?: unknown, fees?: To
     'fee.file_search': fees?.fileSearches ?? 0,
     'fee.code_session': fees?.codeSessions ?? 0,
   }
+  checkUsage(count, usage, RESPONSE_SHAPE)
   return count.reading(quantities, usage, Object.values(RESPONSE))
 }
 
@@ -110,7 +121,6 @@ function splitInput(count: Counts, field: string, total: number, parts: InputPar
   const { cached, write, image } = parts
   let { audio } = parts
   const named = parts.text > 0 ? parts.text + audio + image : total
-  if (named !== total) count.flag('sum', `${field}_details`)
   const all = Math.max(total, named)
   // Tokens of a kind that is not named are of the dearest kind that is.
   if (audio > 0) audio += all - named

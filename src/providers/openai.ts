@@ -12,7 +12,8 @@ import { factsOf } from './openai-request.ts'
 import { responses } from './openai-responses.ts'
 import { openaiSockets } from './openai-socket.ts'
 import { completionStream } from './openai-stream.ts'
-import { readCompletionUsage, readEmbeddingUsage, readResponseUsage } from './openai-usage.ts'
+import { flagSearches, readCompletionUsage, readEmbeddingUsage, readResponseUsage } from './openai-usage.ts'
+import { chatOutput } from './output-control.ts'
 import { texts } from './prompt.ts'
 import type { Json, Provider, Route } from './provider.ts'
 
@@ -38,11 +39,12 @@ const chat: Route = {
   path: /(?:^|\/)chat\/completions$/,
   request: (body, _path, stream) =>
     factsOf(body, stream, capOf(body['max_completion_tokens'] ?? body['max_tokens'], body['n']), ['messages', 'tools']),
+  output: chatOutput,
   prepare: askForUsage,
   fields: ['id', 'model', 'usage', 'service_tier'],
   textFields: ['choices'],
   read: (answer) => ({
-    ...readCompletionUsage(answer['usage']),
+    ...flagSearches(readCompletionUsage(answer['usage']), answer['model']),
     responseId: textOf(answer['id']),
     model: textOf(answer['model']),
     serviceTier: codeOf(answer['service_tier']),
@@ -62,6 +64,7 @@ const billable: readonly Route[] = [
     ...chat,
     endpoint: 'completions',
     path: /(?:^|\/)completions$/,
+    output: undefined,
     request: (body, _path, stream) => {
       const times = Math.max(countOf(body['n']), countOf(body['best_of']))
       // The API's own default is 16 tokens: an uncapped request is capped (completions.d.ts, max_tokens).
@@ -83,7 +86,8 @@ const billable: readonly Route[] = [
     path: /(?:^|\/)decisions$/,
     request: (body) => factsOf(body, false, undefined, ['questions']),
     fields: ['model', 'usage'],
-    read: (answer) => ({ ...readResponseUsage(answer['usage']), model: textOf(answer['model']) }),
+    // Priced apart from the model's responses.
+    read: (answer) => ({ ...readResponseUsage(answer['usage']), model: textOf(answer['model']), variant: 'decisions' }),
     generated: (answer) => texts(answer['answers']),
     prompt: (body) => texts(body['input'], body['instructions'], body['questions']),
   },

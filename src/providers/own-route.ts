@@ -1,10 +1,10 @@
 // A route of an application's own: its function for an answer, made into one that whoever meters can rely on.
 
-import { formatUsd, parseDollars } from '../money.ts'
-import { BUCKETS, type Bucket, type Usage } from '../usage.ts'
-import { capOf, codeOf, counts, isObject, type Quantities, textOf, type UsageReading } from './counts.ts'
+import type { Usage } from '../usage.ts'
+import { capOf } from './counts.ts'
+import { lastReading, nameOf, readingOf } from './own-reading.ts'
 import { texts } from './prompt.ts'
-import { type Json, type Reading, type Route, type StreamReader, UNKNOWN_MODEL } from './provider.ts'
+import { type Route, UNKNOWN_MODEL } from './provider.ts'
 import { switches } from './switches.ts'
 
 /**
@@ -33,7 +33,7 @@ export interface OwnReading {
  * const verses: OwnRoute = {
  *   endpoint: 'verses',
  *   path: '/v1/verses',
- *   read: ({ words }) => ({ usage: { 'output.text': Number(words) } }),
+ *   read: ({ words }) => (words === undefined ? undefined : { usage: { 'output.text': words as number } }),
  * }
  */
 export interface OwnRoute {
@@ -43,7 +43,7 @@ export interface OwnRoute {
   readonly path: string | RegExp
   /** Default `post`. */
   readonly method?: 'get' | 'post' | undefined
-  /** The JSON answer, or one event of its stream; of a stream the last reading that has a field stands for it. */
+  /** The JSON answer, or one event of its stream; of a stream the last reading that has a field stands for it, but never one that is no count. */
   read(answer: Readonly<Record<string, unknown>>): OwnReading | undefined
   /** What the request asks for; default: its fields `model`, `stream` and `max_tokens`. */
   request?(body: Readonly<Record<string, unknown>>): {
@@ -62,7 +62,7 @@ export function routeOf({ endpoint, path, method, request, read }: OwnRoute): Ro
     request(body, _path, stream) {
       const asked = request?.(body) ?? {}
       return {
-        model: textOf(asked.model ?? body['model']) ?? UNKNOWN_MODEL,
+        model: nameOf(asked.model ?? body['model']) ?? UNKNOWN_MODEL,
         stream: asked.stream ?? stream,
         maxOutputTokens: capOf(asked.maxOutputTokens ?? body['max_tokens']),
         metadata: switches(body, SWITCHES, ['messages']),
@@ -79,55 +79,6 @@ export function routeOf({ endpoint, path, method, request, read }: OwnRoute): Ro
 
 const SWITCHES = new Set(['temperature', 'top_p', 'max_tokens', 'n'])
 
-function lastReading(read: OwnRoute['read']): StreamReader {
-  let sum: Reading = {}
-  const generated: string[] = []
-  return {
-    take(event) {
-      generated.push(...texts(event))
-      const said = readingOf(read(event))
-      const { usage, flags, reported, isPartial } = said.usage ? said : sum
-      sum = { ...sum, ...defined(said), usage, flags, reported, ...(isPartial !== undefined && { isPartial }) }
-      return event
-    },
-    reading: () => sum,
-    generated: () => generated,
-  }
-}
-
-function defined(reading: Reading): Reading {
-  return Object.fromEntries(Object.entries(reading).filter(([, value]) => value !== undefined))
-}
-
 function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
 }
-
-/** What somebody else's function said, as far as it can be: quantities that are none are flagged and left out. */
-function readingOf(said: OwnReading | undefined): Reading {
-  if (!isObject(said)) return {}
-  const { usage, costUsd } = said as OwnReading
-  const pico = costUsd === undefined ? undefined : parseDollars(costUsd)
-  return {
-    ...usageOf(usage),
-    model: textOf(said['model']),
-    responseId: textOf(said['responseId']),
-    upstreamProvider: textOf(said['upstreamProvider']),
-    finishReason: codeOf(said['finishReason']),
-    serviceTier: codeOf(said['serviceTier']),
-    costUsd: pico !== undefined && pico >= 0n ? formatUsd(pico) : undefined,
-  }
-}
-
-function usageOf(usage: unknown): UsageReading {
-  if (!isObject(usage)) return {}
-  const count = counts()
-  const quantities: Quantities = {}
-  for (const bucket in usage) {
-    if (IS_BUCKET.has(bucket)) quantities[bucket as Bucket] = count.of(usage, bucket)
-    else count.flag('unknown', bucket.slice(0, 64))
-  }
-  return count.reading(quantities, usage as Json, [])
-}
-
-const IS_BUCKET = new Set<string>(BUCKETS)

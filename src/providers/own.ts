@@ -48,10 +48,11 @@ const MAKERS = { openai, anthropic, google } as const
  *     {
  *       endpoint: 'verses',
  *       path: '/v1/verses',
- *       read: ({ poet, tally }) => ({
- *         model: String(poet),
- *         usage: { 'input.text': (tally as { heard: number }).heard, 'output.text': (tally as { sung: number }).sung },
- *       }),
+ *       read({ poet, tally }) {
+ *         if (!tally) return undefined // an event of a stream without figures, an answer without usage
+ *         const { heard, sung } = tally as { heard: number; sung: number }
+ *         return { model: poet as string, usage: { 'input.text': heard, 'output.text': sung } }
+ *       },
  *     },
  *   ],
  * })

@@ -60,7 +60,7 @@ export interface Job {
   cameTo?(started: RequestFacts): CameTo
 }
 
-export interface CameTo extends Pick<Reading, 'usage' | 'figures' | 'flags'> {
+export interface CameTo extends Pick<Reading, 'usage' | 'figures' | 'flags' | 'variant'> {
   /** The request left it to the provider, whose documentation says what it does then. */
   readonly isEstimated?: boolean
 }
@@ -98,7 +98,7 @@ export interface Reading {
   readonly usage?: Usage | undefined
   /** What cannot be right in the provider's own numbers: kind and field. */
   readonly flags?: readonly string[] | undefined
-  /** The provider's totals as they came, where `flags` says that they cannot all be right. */
+  /** The provider's totals as they came, where `flags` says that they cannot all be right; and its numbers that have no bucket. */
   readonly reported?: Readonly<Record<string, number>> | undefined
   /** Only these were reported; the rest broke off before it could be. Absent when `usage` is whole. */
   readonly isPartial?: boolean
@@ -123,6 +123,18 @@ export interface StreamReader {
   generated(): readonly string[]
 }
 
+/** How a limit can keep the output of a request short. */
+export interface OutputControl {
+  /** The fields of the request that cap it, by their paths: `generationConfig.maxOutputTokens`. */
+  readonly capFields: readonly string[]
+  /** Which of them a request gets that has none; default: the first. */
+  capField?(provider: string): string
+  /** Another cap would make the provider refuse this request. */
+  isCapFixed?(body: Json): boolean
+  /** A stream shows all the output that is billed: no thoughts that are kept back, so that it can be paid for as it comes. */
+  isSeen?(body: Json, facts: RequestFacts, provider: string): boolean
+}
+
 /** In place of an event that the caller did not ask for. */
 export const HIDE: unique symbol = Symbol('hide')
 
@@ -138,6 +150,8 @@ export interface Route {
   request(body: Json, path: string, stream: boolean): RequestFacts
   /** The top-level fields that `request` looks at, for an SDK that hands over encoded JSON; all of them when left out. */
   readonly requestFields?: readonly string[]
+  /** Absent where the output is to be left as it is asked for. */
+  readonly output?: OutputControl | undefined
   /** The encoded body to send so that usage comes back, or `undefined` where nothing is to be added. */
   prepare?(text: string, host: string): string | undefined
   /** The top-level fields of the JSON answer that `read` looks at; `all` where only it knows. */

@@ -118,6 +118,37 @@ function endOfNested(text: string, start: number): number {
   return -1
 }
 
+/** A field's value in the text, or, where the object has no such field, the place for it before its last brace. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+  readonly isThere: boolean
+  /** The object has no field at all. */
+  readonly isFirst: boolean
+}
+
+/** Where the JSON object in `text` has a field of its top level: the last one of that name. */
+export function spanOfField(text: string, name: string): Span | undefined {
+  let at = skipSpace(text, 0)
+  if (text.charCodeAt(at) !== OPEN_BRACE) return undefined
+  at = skipSpace(text, at + 1)
+  if (text.charCodeAt(at) === CLOSE_BRACE) return { start: at, end: at, isThere: false, isFirst: true }
+  let found: Span | undefined
+  for (;;) {
+    const keyEnd = text.charCodeAt(at) === QUOTE ? endOfString(text, at) : -1
+    if (keyEnd < 0) return undefined
+    const key = parsed(text.slice(at, keyEnd + 1))
+    const start = skipSpace(text, skipSpace(text, keyEnd + 1) + 1)
+    const end = endOfValue(text, start)
+    if (end < 0) return undefined
+    if (key === name) found = { start, end, isThere: true, isFirst: false }
+    at = skipSpace(text, end)
+    if (text.charCodeAt(at) === CLOSE_BRACE) return found ?? { start: at, end: at, isThere: false, isFirst: false }
+    if (text.charCodeAt(at) !== COMMA) return undefined
+    at = skipSpace(text, at + 1)
+  }
+}
+
 /** The array that a field holds, or that its JSON text is; empty for anything else. */
 export function parsedArray(value: unknown): readonly unknown[] {
   const array = typeof value === 'string' ? parsed(value) : value

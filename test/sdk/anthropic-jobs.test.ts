@@ -92,9 +92,7 @@ describe.each(COPIES)('@anthropic-ai/sdk %s', (_, sdk) => {
       expect(await first.events()).toEqual([])
       const third = await process()
       await resultsOf(batches, id)
-      expect((await third.events()).map(({ eventId }) => eventId).sort()).toEqual(
-        recorded.map(({ eventId }) => eventId).sort(),
-      )
+      expect(await third.events()).toEqual([])
     })
   })
 

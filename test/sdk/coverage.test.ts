@@ -8,7 +8,7 @@ import OpenAI from 'openai'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startEmulator } from '../../src/emulator/index.ts'
-import { Meter, type MeterOptions } from '../../src/index.ts'
+import { defineProvider, Meter, type MeterOptions } from '../../src/index.ts'
 import { memorySink } from '../../src/sinks/index.ts'
 
 const QUESTION = 'How deep is the sea?'
@@ -104,7 +104,7 @@ describe('nothing is said of calls that the meter has', () => {
     })
     await claude.messages.create({ model: 'claude-sonnet-4-6', max_tokens: 100, messages })
     expect(counts('anthropic')).toEqual({ provider: 'anthropic', seen: 2, metered: 2 })
-    expect(problems).toEqual([])
+    expect(problems).toEqual([expect.stringContaining('more than one request for a call')])
   })
 
   test('the fetch net has it', async () => {
@@ -167,7 +167,20 @@ describe('nothing is said of what is not billed', () => {
     meter.patch('openai', { modules: [OpenAI] })
     meter.unpatch('openai')
     await past.chat.completions.create(body)
-    expect(counts()).toEqual({ provider: 'openai', seen: 1, metered: 0 })
+    expect(counts()).toBeUndefined()
+    expect(meter.doctor().advice).toEqual([])
+    expect(problems).toEqual([])
+  })
+
+  test('a host that I left out on purpose is no reason for advice: `patches` without it', async () => {
+    const { meter, past, client, counts, problems } = await setUp({ patches: ['anthropic'] })
+    meter.patchAll()
+    await past.chat.completions.create(body)
+    expect(counts()).toBeUndefined()
+    expect(meter.doctor().advice).toEqual([])
+    // What is metered all the same stands in the counts.
+    await meter.wrap(client).chat.completions.create(body)
+    expect(counts()).toEqual({ provider: 'openai', seen: 1, metered: 1 })
     expect(problems).toEqual([])
   })
 
@@ -185,7 +198,7 @@ describe('nothing is said of what is not billed', () => {
     await past.chat.completions.create(body)
     meter.patch('deepseek', { modules: [OpenAI] })
     meter.unpatch('openai')
-    expect(meter.stats().coverage[host]).toEqual({ provider: 'deepseek', seen: 1, metered: 0 })
+    expect(meter.stats().coverage[host]).toBeUndefined()
     expect([...told, ...problems]).toEqual([])
     await past.chat.completions.create(body)
     expect(told).toEqual([expect.stringContaining('went past the meter')])
@@ -260,6 +273,63 @@ describe('a call that goes past the meter is counted, and said once', () => {
     meter.wrap(client)
     await past.chat.completions.create(body)
     expect(meter.stats().coverage).toEqual({})
+    expect(problems).toEqual([])
+  })
+})
+
+describe('a request to a known host whose path nobody knows is counted, and said once for each kind of path', () => {
+  const post = (url: string) => fetch(url, { method: 'POST', body: '{}' }).then((answer) => answer.text())
+  const told = (path: string) =>
+    expect.stringMatching(new RegExp(`^Requests to 127\\.0\\.0\\.1:\\d+${path} are not known`))
+
+  test('with a plain fetch, with or without the net', async () => {
+    const { meter, problems, counts, baseURL } = await setUp()
+    meter.patch('fetch')
+    await post(`${baseURL}/dreams/dream_123/run?x=1`)
+    await post(`${baseURL}/dreams/dream_456/run`)
+    await post(`${baseURL}/containers`)
+    expect(counts()).toEqual({ provider: 'openai', seen: 0, metered: 0, unknown: 3 })
+    expect(problems).toEqual([told('/v1/dreams/\\*/run'), told('/v1/containers')])
+  })
+
+  test('by a patched SDK, whose request nobody reads', async () => {
+    const { meter, client, problems, counts } = await setUp()
+    meter.patch('openai', { modules: [OpenAI] })
+    await client.post('/fine_tuning/alpha/graders/run', { body: {} }).catch(() => undefined)
+    expect(counts()?.unknown).toBe(1)
+    expect(problems).toEqual([told('/v1/fine_tuning/alpha/graders/run')])
+  })
+
+  test('not of what is free: files, moderations, token counts, cancellations, and what is only asked for', async () => {
+    const { meter, problems, counts, baseURL } = await setUp()
+    meter.patch('openai', { modules: [OpenAI] })
+    for (const path of ['files', 'moderations', 'responses/input_tokens', 'threads/t_1', 'uploads/u_1/cancel'])
+      await post(`${baseURL}/${path}`)
+    await (await fetch(`${baseURL}/containers`)).text()
+    expect(counts()?.unknown).toBeUndefined()
+    expect(problems).toEqual([])
+  })
+
+  test('and never more kinds than anybody would read', async () => {
+    const { meter, problems, counts, baseURL } = await setUp()
+    meter.patch('openai', { modules: [OpenAI] })
+    for (let i = 0; i < 15; i++) await post(`${baseURL}/own/${'abcdefghijklmno'[i]}`)
+    expect(counts()?.unknown).toBe(15)
+    expect(problems).toHaveLength(10)
+  })
+
+  test('of a provider of my own, all that I did not define is my own business', async () => {
+    const { host, meter } = await setUp()
+    const problems: string[] = []
+    const mine = new Meter({
+      sinks: [memorySink()],
+      providers: [defineProvider({ name: 'house', hosts: host, wire: 'openai' })],
+      onProblem: ({ message }) => void problems.push(message),
+    })
+    onTestFinished(() => mine.close())
+    await meter.close()
+    mine.patch('fetch')
+    await post(`http://${host}/v1/containers`)
     expect(problems).toEqual([])
   })
 })

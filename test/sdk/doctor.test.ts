@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import OpenAI from 'openai'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startEmulator } from '../../src/emulator/index.ts'
 import { Meter } from '../../src/index.ts'
 import { diagnose, examine } from '../../src/meter/doctor.ts'
@@ -63,6 +63,17 @@ describe('an application in a folder', () => {
     expect(report.advice).toEqual([])
   })
 
+  test('a bundler that is installed is no reason for advice where every SDK is found', () => {
+    const manifest = { dependencies: { openai: '6.49.0' }, devDependencies: { tsup: '8.5.0', rollup: '4.0.0' } }
+    const folder = appWith(
+      { 'package.json': JSON.stringify(manifest) },
+      { 'node_modules/openai': dirname(require.resolve('openai')) },
+    )
+    expect(examine(folder).advice).toEqual([])
+    const past = { 'api.openai.com': { provider: 'openai', seen: 5, metered: 3 } }
+    expect(diagnose({ sdks: [] }, past, folder).advice).toContainEqual(expect.stringContaining('bundler'))
+  })
+
   test('a version beyond those that were tried, whose waist has moved', () => {
     const report = examine(appWith(MOVED))
     expect(of(report, 'openai').copies).toMatchObject([
@@ -71,6 +82,40 @@ describe('an application in a folder', () => {
     expect(report.advice).toContainEqual(
       expect.stringContaining('openai 99.1.0 is outside of the versions that were tried'),
     )
+    expect(report.advice).toContainEqual(
+      expect.stringMatching(
+        /^A copy of openai could not be patched, .*: it has no client class that the patch knows\./,
+      ),
+    )
+  })
+
+  test('a copy that something has frozen is told of, with why and what to do', () => {
+    const frozen = (how: string) =>
+      appWith({
+        'node_modules/openai/package.json': '{ "name": "openai", "version": "6.49.0", "main": "index.js" }',
+        'node_modules/openai/index.js': `
+          class OpenAI { makeRequest() {} shouldRetry() {} }
+          ${how}
+          module.exports = { OpenAI, default: OpenAI }`,
+      })
+    const said = (how: string) => {
+      const report = examine(frozen(how))
+      return [of(report, 'openai').copies[0]!.reason, report.advice]
+    }
+    for (const [how, why] of [
+      ['Object.freeze(OpenAI.prototype)', 'it is frozen.'],
+      ['Object.seal(OpenAI.prototype)', 'it is sealed.'],
+      [
+        "Object.defineProperty(OpenAI.prototype, 'makeRequest', { configurable: false, writable: false })",
+        'one of its methods is fixed, and cannot be replaced.',
+      ],
+    ] as const)
+      expect(said(how), how).toEqual([
+        why,
+        [
+          `A copy of openai could not be patched, and only calls through \`fetch\` are metered: ${why} Where that is not enough, hand over its class with \`meter.patch('openai', { modules: [...] })\` as soon as it is loaded, or its clients to \`meter.wrap(client)\`; docs/loading.md of the package says more.`,
+        ],
+      ])
   })
 
   test('what its own manifest gives cause for', () => {
@@ -83,7 +128,11 @@ describe('an application in a folder', () => {
         { 'next.config.ts': "export default { serverExternalPackages: ['openai'] }" },
       ),
     ).toEqual([])
-    expect(advice({ devDependencies: { esbuild: '0.28.2' } })).toEqual([expect.stringContaining('bundler')])
+    // An SDK that the application names and that is not there may be in its bundle.
+    expect(advice({ dependencies: { openai: '6.49.0' }, devDependencies: { esbuild: '0.28.2' } })).toEqual([
+      expect.stringContaining('bundler'),
+    ])
+    expect(advice({ devDependencies: { esbuild: '0.28.2' } })).toEqual([])
     expect(advice({ dependencies: { express: '5.3.0' } })).toEqual([])
     expect(examine(appWith({ 'package.json': 'no JSON' })).advice).toEqual([])
   })
@@ -153,6 +202,32 @@ describe('a meter', () => {
     await new Moved(emulator.openai).ask({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hi' }] })
     await meter.flush()
     expect(sink.events).toHaveLength(1)
+  })
+
+  test('says why `fetch` could not be patched, and that calls are missed', () => {
+    const { of, problems } = meterIn()
+    const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'fetch')!
+    const { fetch } = globalThis
+    // What is fixed once is fixed for good: a stand-in for the global object's own property.
+    const spy = vi
+      .spyOn(Object, 'getOwnPropertyDescriptor')
+      .mockImplementation((object, name) =>
+        object === globalThis && name === 'fetch'
+          ? { value: fetch, configurable: false, writable: false }
+          : Reflect.getOwnPropertyDescriptor(object as object, name),
+      )
+    const meter = of({})
+    const report = meter.patch('fetch')
+    spy.mockRestore()
+    expect(Object.getOwnPropertyDescriptor(globalThis, 'fetch')).toEqual(descriptor)
+    const reason = 'There is no `globalThis.fetch` here that can be replaced.'
+    expect(report).toEqual({ sdk: 'fetch', status: 'failed', copies: [], reason })
+    expect(problems).toEqual([`\`globalThis.fetch\` could not be patched, so no call is metered by it: ${reason}`])
+    expect(meter.doctor().advice).toContainEqual(
+      `\`globalThis.fetch\` could not be patched, so calls that no SDK patch sees are not metered: ${reason} Call \`meter.patchAll()\` before whatever makes it read-only.`,
+    )
+    expect(meter.patch('fetch')).toEqual({ sdk: 'fetch', status: 'patched', copies: [] })
+    expect(meter.doctor().advice.some((sentence) => sentence.includes('globalThis.fetch'))).toBe(false)
   })
 
   test('lets a copy be that answers in another shape, and says so', async () => {

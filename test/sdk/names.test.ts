@@ -1,6 +1,7 @@
 // What is metered by name: SDKs, providers that are called through another's SDK, and the copies that LangChain brings.
 
 import Anthropic from '@anthropic-ai/sdk'
+import { GoogleGenAI } from '@google/genai'
 import { ChatAnthropic } from '@langchain/anthropic'
 import { ChatOpenAI } from '@langchain/openai'
 import Groq from 'groq-sdk'
@@ -182,6 +183,33 @@ describe('groq', () => {
     await call.groq()
     await call.groqHost()
     expect(await it.seen()).toEqual(['groq', 'groq'])
+  })
+})
+
+describe('google', () => {
+  test('is @google/genai, and the host that openai and others may call: `unpatch` stops both, `patch` both again', async () => {
+    await using it = await stage({}, ['google-openai'])
+    const compatible = await it.emulator.host('google-openai')
+    const client = new OpenAI({ baseURL: compatible.baseURL, apiKey: 'key' })
+    const genai = new GoogleGenAI({ apiKey: 'key', httpOptions: { baseUrl: it.emulator.google.baseURL } })
+    const call = async () => {
+      await client.chat.completions.create({ model: 'gemini-2.5-flash', messages })
+      await genai.models.generateContent({ model: 'gemini-2.5-flash', contents: 'Hi' })
+      await new OpenAI({ ...it.emulator.openai, apiKey: 'key' }).chat.completions.create({ model: 'gpt-4o', messages })
+    }
+    it.meter.patchAll()
+    await call()
+    expect(await it.seen()).toEqual(['google', 'google', 'openai'])
+    it.meter.unpatch('google')
+    await call()
+    expect(await it.seen()).toEqual(['openai'])
+    it.meter.wrap(genai)
+    it.meter.wrap(client)
+    await call()
+    expect(await it.seen()).toEqual(['google', 'google', 'openai'])
+    it.meter.patch('google')
+    await call()
+    expect(await it.seen()).toEqual(['google', 'google', 'openai'])
   })
 })
 

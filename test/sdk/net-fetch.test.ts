@@ -1,8 +1,11 @@
 // The net under plain `fetch`: every form of a call, what the caller sees, and who else may stand in the chain.
 
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Emulator } from '../../src/emulator/index.ts'
 import { LimitExceededError } from '../../src/errors.ts'
+import { defineProvider } from '../../src/providers/own.ts'
 import { billed, billOf, compared, netted } from '../support/net.ts'
 
 const native = globalThis.fetch
@@ -184,6 +187,29 @@ describe('the answer', () => {
   })
 })
 
+describe('a provider of my own whose `read` throws', () => {
+  const fails = (): never => {
+    throw new Error('mine')
+  }
+
+  test.each([
+    ['an answer', 'application/json', '{}', 'tallygate failed while reading an answer of muse (verses): Error'],
+    ['a stream', 'text/event-stream', 'data: {}\n\n', 'An event of a stream of muse (verses) could not be read.'],
+  ])('%s: the problem says whose and where, and the call goes on', async (_, type, text, said) => {
+    const server = createServer((__, response) => response.setHeader('content-type', type).end(text))
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    onTestFinished(() => void server.close())
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    const routes = [{ endpoint: 'verses', path: '/v1/verses', read: fails }]
+    const net = await netted({ providers: [defineProvider({ name: 'muse', hosts: host, routes })] })
+    const body = JSON.stringify({ model: 'muse-1', stream: type !== 'application/json' })
+    const answer = await net.meter.forTenant('acme', () => fetch(`http://${host}/v1/verses`, { ...post, body }))
+    expect(await answer.text()).toBe(text)
+    await net.events()
+    expect(net.problems.map(({ message }) => message)).toContain(said)
+  })
+})
+
 describe('a refusal', () => {
   test('is an answer with status 402 in the words of each provider, and nothing is sent', async () => {
     const net = await netted()
@@ -227,7 +253,10 @@ describe('a refusal', () => {
   test('of a call for nobody says so', async () => {
     const net = await netted({ onMissingTenant: 'throw' })
     const response = await fetch(urlOf(net.emulator), { ...post, body: JSON.stringify(asked) })
-    expect([response.status, await response.json()]).toMatchObject([402, { error: { code: 'MISSING_TENANT' } }])
+    expect([response.status, await response.json()]).toMatchObject([
+      402,
+      { error: { code: 'MISSING_TENANT', type: 'missing_tenant' } },
+    ])
     expect(net.emulator.requests).toEqual([])
   })
 

@@ -126,3 +126,14 @@ test('a provider that was unpatched is left alone by the net too', async () => {
   await (await rerank()).json()
   expect(await net.events()).toMatchObject([{ provider: 'cohere', endpoint: 'rerank' }])
 })
+
+test('an interaction of @google/genai counts once with both layers', async () => {
+  const net = await patchedAll()
+  const ask = { model: 'gemini-2.5-flash', input: 'How deep is the sea?' }
+  await net.meter.forTenant('acme', () => google(net.emulator).interactions.create(ask))
+  await net.meter.forTenant('acme', async () =>
+    all(await google(net.emulator).interactions.create({ ...ask, stream: true })),
+  )
+  expect(billed(await net.events())).toEqual(billOf(net.emulator))
+  expect(net.problems).toEqual([])
+})

@@ -99,7 +99,7 @@ describe.each(copies)('openai %s', (_version, copy) => {
     expect((await events()).map(({ tenantId }) => tenantId)).toEqual(['acme', 'acme', 'acme'])
   })
 
-  test('fetched by another process, each line is billed to the tenant of the batch, under the same id', async () => {
+  test('fetched by two other processes, each line is billed once, to the tenant of the batch', async () => {
     const { client, process } = await staged(copy)
     const first = await process()
     const id = await first.meter.forTenant('acme', () => started(client, copy, [chat, chat]))
@@ -114,7 +114,7 @@ describe.each(copies)('openai %s', (_version, copy) => {
     }
     const [one, two] = seen as [readonly LLMEvent[], readonly LLMEvent[]]
     expect(one.map(({ tenantId }) => tenantId)).toEqual(['acme', 'acme'])
-    expect(two.map(({ eventId }) => eventId)).toEqual(one.map(({ eventId }) => eventId))
+    expect(two).toEqual([])
   })
 
   test('found in a list, its file still leads to its tenant', async () => {

@@ -110,6 +110,25 @@ describe.each(copies)('openai %s', (_version, copy) => {
     })
   })
 
+  test('a finished response is no event, no figure and no spend of any further process that asks for it', async () => {
+    const { client, emulator, process } = await staged(copy)
+    const { start, ask } = JOBS['a response in the background']!
+    const first = await process()
+    await first.meter.setLimit('acme', { usd: 100 })
+    const job = await first.meter.forTenant('acme', () => start(client))
+    for (let asked = 0; asked < 3; asked++) await ask(client, job)
+    expect(await first.events()).toHaveLength(1)
+    for (let times = 0; times < 2; times++) {
+      const { meter, events } = await process()
+      await meter.setLimit('acme', { usd: 100 })
+      await meter.forTenant('acme', () => ask(client, job))
+      expect(await events()).toEqual([])
+      expect(meter.stats().calls).toBe(0)
+      expect((await meter.getLimit('acme'))?.spentUsd).toBe('0')
+    }
+    expect(emulator.bill().lines).toHaveLength(1)
+  })
+
   test('a response in the background that nobody asks for is estimated at the end', async () => {
     const { client, process } = await staged(copy)
     const { meter, events } = await process()

@@ -2,7 +2,10 @@
 
 import { setDefaultCACertificates } from 'node:tls'
 import { describe, expect, test } from 'vitest'
+import { startEmulator } from '../../src/emulator/index.ts'
 import { LimitExceededError } from '../../src/errors.ts'
+import { Meter } from '../../src/meter.ts'
+import { memorySink } from '../../src/sinks/memory.ts'
 import { heard, openaiFile, type Talking, talking } from '../support/sockets.ts'
 
 type RealtimeModule = typeof import('openai/realtime/ws')
@@ -318,4 +321,27 @@ describe('the platform’s own WebSocket', () => {
     expect(refused.errors).toHaveLength(1)
     expect(refused.errors[0]).toBeInstanceOf(LimitExceededError)
   })
+})
+
+test('the emulator by itself, without TLS: its `realtime` options lead OpenAIRealtimeWS there', async () => {
+  await using emulator = await startEmulator()
+  const { OpenAIRealtimeWS } = await openaiFile<RealtimeModule>('', 'mjs', 'realtime/ws')
+  const { OpenAI } = await openaiFile<typeof import('openai')>('', 'mjs', 'index')
+  const sink = memorySink()
+  await using meter = new Meter({ sinks: [sink], hosts: emulator.hosts })
+  meter.patch('openai', { modules: [OpenAIRealtimeWS] })
+  const client = new OpenAI({ baseURL: emulator.openai.baseURL, apiKey: 'key' })
+  const options = emulator.openai.realtime
+  const rt = meter.forTenant('acme', () => new OpenAIRealtimeWS({ model: MODEL, options }, client))
+  const ears = heard(rt)
+  await ears.type('session.created')
+  emulator.reply({ outputTokens: 7 })
+  rt.send({ type: 'response.create' })
+  await ears.type('response.done')
+  const closed = new Promise((resolve) => rt.socket.once('close', resolve))
+  rt.close()
+  await closed
+  await meter.flush()
+  expect(sink.events).toMatchObject([{ provider: 'openai', endpoint: 'realtime', tenantId: 'acme', outputTokens: 7 }])
+  expect(emulator.bill().lines).toHaveLength(1)
 })

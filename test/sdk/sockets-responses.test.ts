@@ -28,12 +28,13 @@ type Copy = readonly [name: string, app: (typeof COPIES)[number][1], format: (ty
 
 /** A store that is somewhere else: every answer takes its time. */
 function slowStore(): LimitStore {
-  const { setLimit, removeLimit, accounts, lease } = memoryLimitStore()
+  const { setLimit, removeLimit, changes, accounts, lease } = memoryLimitStore()
   return {
     setLimit: async (rule) => setLimit(rule),
-    removeLimit: async (tenant, window) => removeLimit(tenant, window),
-    accounts: async (tenant, at) => accounts(tenant, at),
-    lease: async (step) => lease(step),
+    removeLimit: async (key) => removeLimit(key),
+    changes: async (since) => changes(since),
+    accounts: async (keys) => accounts(keys),
+    lease: async (steps) => lease(steps),
   }
 }
 
