@@ -22,7 +22,11 @@ export default {
         'test/shapes/run.mjs',
         // Started as a process of its own by test/journey/secrets.test.ts.
         'test/support/secret-app.ts',
+        // Likewise by test/support/crash.ts.
+        'test/support/crash-app.ts',
         'bench/*.bench.ts',
+        // Started by bench/limits.ts.
+        'bench/limits-processes.ts',
         'examples/**/*.ts',
       ],
       project: [
@@ -44,5 +48,5 @@ export default {
     'publint',
     ...Object.keys(dependencies).filter((name) => name !== 'zod'),
   ],
-  ignoreBinaries: ['openssl'],
+  ignoreBinaries: ['openssl', 'apt-get'],
 } satisfies KnipConfig

@@ -23,14 +23,12 @@ const muse = defineProvider({
     {
       endpoint: 'verses',
       path: '/v1/verses',
-      request: ({ poet }) => ({ model: String(poet) }),
-      read(answer) {
-        const tally = answer['tally'] as { heard: number; sung: number }
-        return {
-          model: String(answer['poet']),
-          usage: { 'input.text': tally.heard, 'output.text': tally.sung },
-          costUsd: String(answer['price']),
-        }
+      request: ({ poet }) => ({ model: poet as string }),
+      read({ poet, tally, price }) {
+        // An event of a stream without figures, or an answer that is none.
+        if (!tally) return undefined
+        const { heard, sung } = tally as { heard: number; sung: number }
+        return { model: poet as string, usage: { 'input.text': heard, 'output.text': sung }, costUsd: price as string }
       },
     },
   ],

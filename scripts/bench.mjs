@@ -17,7 +17,20 @@ const words = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const options = process.argv.slice(2).filter((word) => word.startsWith('--'))
 
 /** In the order of the page: what a caller waits for first. */
-const ORDER = ['calls', 'streams', 'loopback', 'net', 'coverage', 'memory', 'imports', 'delivery']
+const ORDER = [
+  'calls',
+  'streams',
+  'loopback',
+  'net',
+  'coverage',
+  'memory',
+  'imports',
+  'prices',
+  'price-comparison',
+  'ceilings',
+  'tokens',
+  'delivery',
+]
 
 /** @param {string} name @returns {Promise<Table[]>} */
 function run(name) {

@@ -2,7 +2,7 @@
 // Plays every call shape with every SDK, version, module system and Node, and writes docs/compatibility.md.
 // `npm run test:matrix` brings the Nodes of tools/matrix and the older SDKs of tools/sdks, and runs this.
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -119,11 +119,7 @@ function page(results, at) {
   const reasons = limitations()
   const all = results.flatMap(({ rows }) => rows)
   const nodes = [...new Set(results.map(({ node }) => node))].join(', ')
-  const failures = results.flatMap((result) =>
-    result.rows.flatMap(({ shape, outcome, reason }) =>
-      outcome === 'failed' ? [`* ${titleOf(result)} ${columnOf(result)}, ${shape}: ${reason}`] : [],
-    ),
-  )
+  const failures = failuresOf(results)
   const titles = [...new Set(results.map(titleOf))]
   return `# Compatibility
 
@@ -170,6 +166,15 @@ ${titles
   .join('\n')}`
 }
 
+/** @param {readonly Result[]} results @returns {string[]} a line each */
+function failuresOf(results) {
+  return results.flatMap((result) =>
+    result.rows.flatMap(({ shape, outcome, reason }) =>
+      outcome === 'failed' ? [`* ${titleOf(result)} ${columnOf(result)}, ${shape}: ${reason}`] : [],
+    ),
+  )
+}
+
 /** @param {readonly Row[]} rows */
 function tally(rows) {
   const count = (/** @type {Row['outcome']} */ wanted) => rows.filter(({ outcome }) => outcome === wanted).length
@@ -213,23 +218,55 @@ function binaryOf(major) {
   return join(root, 'tools/matrix/node_modules', `node-${major}`, 'bin/node')
 }
 
+/** What was played, a file a Node: the whole takes an hour and more, and may be played one Node at a time. */
+const RESULTS = join(root, 'tools/sdks/results')
+
+/** @param {string} major @param {readonly Result[]} played */
+function keep(major, played) {
+  mkdirSync(RESULTS, { recursive: true })
+  writeFileSync(join(RESULTS, `${major}.json`), JSON.stringify({ at: new Date(), played }))
+}
+
+/** @returns {{ at: Date, results: Result[] }} of every Node, and when the first of them was played */
+function kept() {
+  const files = NODES.map((major) => JSON.parse(readFileSync(join(RESULTS, `${major}.json`), 'utf8')))
+  const at = Math.min(...files.map((file) => Date.parse(file.at)))
+  return { at: new Date(at), results: files.flatMap(({ played }) => played) }
+}
+
+/** @param {Result} result */
+function rank({ sdk, version, format, node }) {
+  return [SDKS.indexOf(sdk), ...version.split('.').map(Number), format === 'esm' ? 0 : 1, Number.parseInt(node, 10)]
+    .map((part) => String(part).padStart(6, '0'))
+    .join()
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const missing = NODES.filter((major) => !existsSync(binaryOf(major)))
+  // `--newest`: only the versions that `npm test` plays, in five minutes. `--node=20`: one of the Nodes, now.
+  const one = process.argv.find((word) => word.startsWith('--node='))?.slice('--node='.length)
+  const majors = one === undefined ? NODES : [one]
+  const missing = majors.filter((major) => !existsSync(binaryOf(major)))
   if (missing.length > 0) throw new Error(`Node ${missing.join(', ')} is not here: \`npm run test:matrix\` brings it.`)
-  // `--newest`: only the versions that `npm test` plays, in five minutes instead of half an hour and more.
   const combinations = process.argv.includes('--newest') ? COMBINATIONS : [...COMBINATIONS, ...inFormats(olderApps())]
-  /** @type {Result[]} */
-  const results = []
-  for (const major of NODES) {
+  for (const major of majors) {
     const played = await playAll(binaryOf(major), combinations)
-    results.push(...played)
+    keep(major, played)
     console.log(`Node ${played[0]?.node}: ${tally(played.flatMap(({ rows }) => rows))}`)
-    if (played.some(({ rows }) => rows.some(({ outcome }) => outcome === 'failed'))) process.exitCode = 1
+    for (const failure of failuresOf(played)) {
+      console.log(failure)
+      process.exitCode = 1
+    }
   }
-  const rank = (/** @type {Result} */ { sdk, version, format, node }) =>
-    [SDKS.indexOf(sdk), ...version.split('.').map(Number), format === 'esm' ? 0 : 1, Number.parseInt(node, 10)]
-      .map((part) => String(part).padStart(6, '0'))
-      .join()
-  results.sort((a, b) => rank(a).localeCompare(rank(b)))
-  writeFileSync(PAGE, page(results, new Date()))
+  const unplayed = NODES.filter((major) => !existsSync(join(RESULTS, `${major}.json`)))
+  if (unplayed.length > 0) console.log(`Node ${unplayed.join(', ')} was not played yet: the page waits for it.`)
+  else {
+    const { at, results } = kept()
+    writeFileSync(
+      PAGE,
+      page(
+        results.sort((a, b) => rank(a).localeCompare(rank(b))),
+        at,
+      ),
+    )
+  }
 }

@@ -5,6 +5,8 @@ export type MeterErrorCode =
   | 'BAD_INPUT'
   | 'MISSING_TENANT'
   | 'LIMIT_EXCEEDED'
+  | 'UNKNOWN_PRICE'
+  | 'LIMIT_STORE_DOWN'
   | 'DELIVERY_REJECTED'
   | 'LEDGER_UNAVAILABLE'
 
@@ -35,22 +37,49 @@ Object.defineProperty(MeterError.prototype, METER_ERROR, { value: true })
 /** The calendar window that a limit counts in; `total` never resets. */
 export type LimitWindow = 'hour' | 'day' | 'week' | 'month' | 'total'
 
-/** What a refusal says, as data, so that an application can build its upgrade prompt without parsing text. */
+/** What happens to a call that a limit has no money for, and how much a call holds; see `Limit.mode`. */
+export const LIMIT_MODES = ['expected', 'hard', 'clamp', 'stream', 'soft', 'observe'] as const
+export type LimitMode = (typeof LIMIT_MODES)[number]
+
+/** What a limit is for: the narrowest of what it names; `'*'` is every call. */
+export type LimitScopeName = 'tenant' | 'user' | 'feature' | 'model' | 'session' | 'run' | 'organization' | '*'
+
+/** Why a call was refused: the money is spent, or nobody can say whether it is (`onLimitStoreDown`), or what it costs (`unknownPrice`). */
+export const REFUSAL_CODES = ['LIMIT_EXCEEDED', 'LIMIT_STORE_DOWN', 'UNKNOWN_PRICE'] as const
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
+
+/** What a refusal at a limit says, as data, so that an application can build its upgrade prompt without parsing text. */
 export interface Refusal {
-  readonly tenantId: string
+  /** `'LIMIT_EXCEEDED'` where it is left out. */
+  readonly code?: 'LIMIT_EXCEEDED' | 'LIMIT_STORE_DOWN'
+  /** Whose call it was; `undefined` for nobody's, which a limit of a feature, a model or everything may refuse. */
+  readonly tenantId: string | undefined
   /** Exact decimal dollars. */
   readonly limitUsd: string
   readonly spentUsd: string
   /** Set aside for calls in flight. */
   readonly heldUsd: string
   readonly window: LimitWindow
-  readonly scope: 'tenant'
+  readonly scope: LimitScopeName
+  /** The limit's whole scope by its canonical name, `tenant=acme&user=u1`; the tenant's own where it is left out. */
+  readonly limitOf?: string
+  readonly mode?: LimitMode
+  /** There is money for the call's input, and the request sets no cap on its output: with one it would have passed. */
+  readonly wouldPassWithCap?: boolean
   /** When the window ends; `undefined` for `total`. */
   readonly resetsAt: Date | undefined
 }
 
+/** What a refusal for want of a price says; the figures are those of the hard limit that asks for one, where there is one. */
+export interface PriceRefusal extends Partial<Omit<Refusal, 'code'>> {
+  readonly code: 'UNKNOWN_PRICE'
+  readonly provider: string
+  readonly model: string
+}
+
 /**
- * The tenant's money is spent: thrown before anything is sent.
+ * The tenant's money is spent, or what the call would cost is not known and must be: thrown before anything is sent.
+ * `code` says which of the two.
  *
  * What a patched SDK throws is also an instance of that SDK's own `APIError` with status 402, so that stream helpers
  * and retry loops of the SDK treat it as an answer; this class matches all of them by `instanceof`.
@@ -63,26 +92,29 @@ export interface Refusal {
  *   throw error
  * }
  */
-export class LimitExceededError extends MeterError implements Refusal {
-  readonly tenantId!: string
-  readonly limitUsd!: string
-  readonly spentUsd!: string
-  readonly heldUsd!: string
-  readonly window!: LimitWindow
-  readonly scope!: 'tenant'
-  readonly resetsAt!: Date | undefined
+export class LimitExceededError extends MeterError implements Partial<Omit<Refusal, 'code'>> {
+  declare readonly code: RefusalCode
+  /** With the code `LIMIT_EXCEEDED`, this and what follows is always there; see `Refusal`. */
+  declare readonly tenantId?: string | undefined
+  declare readonly limitUsd?: string
+  declare readonly spentUsd?: string
+  declare readonly heldUsd?: string
+  declare readonly window?: LimitWindow
+  declare readonly scope?: LimitScopeName
+  declare readonly limitOf?: string
+  declare readonly mode?: LimitMode
+  declare readonly wouldPassWithCap?: boolean
+  declare readonly resetsAt?: Date | undefined
+  /** With the code `UNKNOWN_PRICE`: what has none. */
+  declare readonly provider?: string
+  declare readonly model?: string
   /** 402: neither SDKs nor frameworks retry it. */
   readonly status: number
 
-  constructor(refusal: Refusal) {
-    const until = refusal.resetsAt ? `; it resets at ${refusal.resetsAt.toISOString()}` : ''
-    const held = refusal.heldUsd === '0' ? '' : ` and $${refusal.heldUsd} held for calls in flight`
-    const per = refusal.window === 'total' ? 'in total' : `per ${refusal.window}`
-    super(
-      'LIMIT_EXCEEDED',
-      `Tenant ${JSON.stringify(refusal.tenantId)} has $${refusal.spentUsd} spent${held} of its limit of $${refusal.limitUsd} ${per}${until}.`,
-    )
-    Object.assign(this, refusal)
+  constructor(refusal: Refusal | PriceRefusal) {
+    const { code = 'LIMIT_EXCEEDED' } = refusal
+    super(code, sentenceOf(refusal))
+    Object.assign(this, refusal, { code })
     this.status = 402
   }
 
@@ -110,6 +142,40 @@ export class LimitExceededError extends MeterError implements Refusal {
 }
 Object.defineProperty(LimitExceededError.prototype, LIMIT_EXCEEDED, { value: true })
 
+function sentenceOf(refusal: Refusal | PriceRefusal): string {
+  if (refusal.code === 'UNKNOWN_PRICE') return withoutPrice(refusal)
+  const { limitUsd, spentUsd, heldUsd, window, resetsAt, wouldPassWithCap } = refusal
+  const who = subjectOf(refusal)
+  if (refusal.code === 'LIMIT_STORE_DOWN')
+    return `The limit store does not answer, so calls under the limit of ${who} are refused; \`onLimitStoreDown\` decides that.`
+  const until = resetsAt ? `; it resets at ${resetsAt.toISOString()}` : ''
+  const held = heldUsd === '0' ? '' : ` and $${heldUsd} held for calls in flight`
+  const per = window === 'total' ? 'in total' : `per ${window}`
+  const hint = wouldPassWithCap ? ' The request sets no output cap; with one it would have passed.' : ''
+  return `${upper(who)} has $${spentUsd} spent${held} of its limit of $${limitUsd} ${per}${until}.${hint}`
+}
+
+/** `tenant "acme"`, `feature "search" of tenant "acme"`, `organization "big"`, `everything`. */
+function subjectOf({ tenantId, limitOf }: Refusal): string {
+  if (limitOf === undefined) return `tenant ${JSON.stringify(tenantId)}`
+  if (limitOf === '*') return 'everything'
+  const parts = limitOf.split('&').map((part) => {
+    const [name, value = ''] = part.split('=')
+    return `${name} ${JSON.stringify(decodeURIComponent(value))}`
+  })
+  return parts.reverse().join(' of ')
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function withoutPrice({ provider, model, tenantId, limitUsd }: PriceRefusal): string {
+  const whose = limitUsd === undefined ? '' : ` for tenant ${JSON.stringify(tenantId)}, which has a hard limit`
+  const what = `model ${JSON.stringify(model.slice(0, 100))} of ${provider}`
+  return `No price is known for ${what}, so its calls are refused${whose}: give it one with the option \`prices\`, or set \`unknownPrice\`.`
+}
+
 /** Where errors keep the errors that they were made of, and the body of the answer that they tell of. */
 const WITHIN = ['cause', 'lastError', 'errors', 'error', 'data', 'data$', 'metadata', 'body', 'responseBody', 'body$']
 const DEEPEST = 6
@@ -118,7 +184,7 @@ function refusalIn(value: unknown, depth: number): LimitExceededError | undefine
   if (depth > DEEPEST) return undefined
   if (value instanceof LimitExceededError) return value
   if (typeof value === 'string')
-    return value.includes('"LIMIT_EXCEEDED"') ? refusalIn(parsed(value), depth + 1) : undefined
+    return REFUSAL_CODES.some((code) => value.includes(`"${code}"`)) ? refusalIn(parsed(value), depth + 1) : undefined
   if (typeof value !== 'object' || value === null) return undefined
   const told = toldBy((value as { tallygate?: unknown }).tallygate)
   if (told) return told
@@ -130,20 +196,11 @@ function refusalIn(value: unknown, depth: number): LimitExceededError | undefine
 }
 
 function toldBy(facts: unknown): LimitExceededError | undefined {
-  if ((facts as { code?: unknown } | undefined)?.code !== 'LIMIT_EXCEEDED') return undefined
-  const { tenantId, limitUsd, spentUsd, heldUsd, window, scope, resetsAt } = facts as {
-    [Name in keyof Refusal]: string
-  }
+  const { code, resetsAt, ...told } = (facts ?? {}) as Record<string, string>
+  if (!REFUSAL_CODES.includes(code as RefusalCode)) return undefined
+  const { message: _, ...figures } = told
   const until = resetsAt === undefined ? undefined : new Date(resetsAt)
-  return new LimitExceededError({
-    tenantId,
-    limitUsd,
-    spentUsd,
-    heldUsd,
-    window: window as LimitWindow,
-    scope: scope as 'tenant',
-    resetsAt: until,
-  })
+  return new LimitExceededError({ ...figures, code, resetsAt: until } as unknown as Refusal | PriceRefusal)
 }
 
 function parsed(text: string): unknown {

@@ -62,6 +62,10 @@ export interface LLMEvent {
   readonly endpoint: string
   readonly upstreamProvider?: string
   readonly serviceTier?: string
+  /** Where it was processed, where that is part of the price: `us`, `eu`. */
+  readonly geo?: string
+  /** What a piece is priced by beside its count: `1024x1536/high` of an image, `720p` of a video. */
+  readonly priceVariant?: string
   readonly stream?: boolean
 
   /** Of every model that had a part in the call; see `usageByModel`. */
@@ -97,6 +101,8 @@ export interface LLMEvent {
   readonly costSource?: CostSource
   readonly costLines?: readonly CostLine[]
   readonly priceVersion?: string
+  /** What you charge for the call, by the option `markup`; exact decimal dollars, apart from what it costs. */
+  readonly resaleUsd?: string
 
   readonly durationMs?: number
   readonly timeToFirstTokenMs?: number
@@ -141,6 +147,8 @@ export const WIRE_NAMES = {
   endpoint: 'endpoint',
   upstreamProvider: 'upstream_provider',
   serviceTier: 'service_tier',
+  geo: 'geo',
+  priceVariant: 'price_variant',
   stream: 'stream',
   usage: 'usage',
   usageByModel: 'usage_by_model',
@@ -170,6 +178,7 @@ export const WIRE_NAMES = {
   costSource: 'cost_source',
   costLines: 'cost_lines',
   priceVersion: 'price_version',
+  resaleUsd: 'resale_usd',
   durationMs: 'duration_ms',
   timeToFirstTokenMs: 'time_to_first_token_ms',
   requestId: 'request_id',
@@ -210,7 +219,7 @@ export function fromWire(wire: Record<string, unknown>): LLMEvent {
 
 type Rename = (value: unknown) => unknown
 
-const NESTED: Partial<Record<EventField, Rename>> = {
+export const NESTED: Partial<Record<EventField, Rename>> = {
   usageBounds: (value) => {
     const bounds = value as UsageBounds
     return { input_tokens: bounds.inputTokens, output_tokens: bounds.outputTokens }
@@ -281,4 +290,15 @@ export function isoTime(ms: number): string {
     isoPrefix = new Date(second * 1000).toISOString().slice(0, 20)
   }
   return `${isoPrefix}${String(ms - second * 1000).padStart(3, '0')}Z`
+}
+
+const WITHOUT_ZONE = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)$/
+const WITH_ZONE = /^\d{4}-\d\d-\d\d$|(?:Z|GMT|UTC|[+-]\d\d(?::?\d\d)?)$/i
+
+/** Epoch milliseconds of a written moment, `NaN` for what is none. Without a zone it is UTC, wherever this runs. */
+export function timeIn(text: string): number {
+  const plain = text.trim()
+  const [, day, time] = WITHOUT_ZONE.exec(plain) ?? []
+  if (day !== undefined) return Date.parse(`${day}T${time}Z`)
+  return WITH_ZONE.test(plain) ? Date.parse(plain) : Number.NaN
 }

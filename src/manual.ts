@@ -1,11 +1,14 @@
 // Calls that no patch sees: what an application says of them, checked field by field and priced like any other.
 
-import { putCost, putTokens } from './call/record.ts'
+import type { Markup } from './call/markup.ts'
+import { priceNotes, putCost, putTokens } from './call/record.ts'
 import { expected } from './errors.ts'
-import { EVENT_FIELDS, type EventField, eventId, isoTime, type LLMEvent } from './event.ts'
+import { EVENT_FIELDS, type EventField, eventId, isoTime, type LLMEvent, timeIn } from './event.ts'
 import { expectedOf, isCount, readField } from './manual/fields.ts'
-import { formatUsd, type PicoUsd, parseDollars } from './money.ts'
-import type { PriceBook } from './pricing/price.ts'
+import { type PicoUsd, parseDollars } from './money.ts'
+import type { PriceBook, PriceGap } from './pricing/price.ts'
+import { providerNamed } from './pricing/provider-names.ts'
+import { costOfEvent } from './reprice.ts'
 import type { Payer } from './tenant.ts'
 import { BUCKETS, type Bucket, type Usage } from './usage.ts'
 import { MAX_EVENT_PICO } from './wire-fields.ts'
@@ -26,6 +29,7 @@ export interface ManualContext {
   readonly payer: Payer
   readonly appName: string | undefined
   readonly environment: string | undefined
+  readonly markup?: Markup | undefined
   readonly now: number
   /** Told of each field that was left out, in one sentence. */
   readonly complain: (sentence: string) => void
@@ -39,7 +43,12 @@ type Fault = (field: string, sentence: string) => void
 /** A call as it was reported: copied, so that the application may go on with its object. */
 export interface ManualEvent {
   /** The event and its cost, once the price book is there. */
-  price(book: PriceBook): { readonly event: LLMEvent; readonly cost: PicoUsd | undefined }
+  price(book: PriceBook): {
+    readonly event: LLMEvent
+    readonly cost: PicoUsd | undefined
+    /** Why it has none, where it used something. */
+    readonly gap: PriceGap | undefined
+  }
 }
 
 const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
@@ -79,7 +88,7 @@ export function manualEvent(input: ManualCall, context: ManualContext): ManualEv
       fault(field, expected(field, expectedOf(field), value))
       // Named and not understood: nobody pays, rather than whoever the running code stands for.
       if (field === 'tenantId') delete event.tenantId
-    } else building[field] = read
+    } else building[field] = field === 'provider' ? providerNamed(read as string) : read
   }
   for (const field of ['provider', 'model'] as const)
     if (given[field] === undefined || given[field] === null)
@@ -94,9 +103,10 @@ export function manualEvent(input: ManualCall, context: ManualContext): ManualEv
   const reported = reportedCost(given['costUsd'], fault)
   return {
     price(book) {
-      const cost = reported === undefined ? priced(event, book, fault) : put(event, reported)
+      const { cost, gap } =
+        reported === undefined ? priced(event, book, context.markup, fault) : put(event, reported, context.markup)
       if (flags.size > 0) event.usageFlags = [...new Set([...(event.usageFlags ?? []), ...flags])]
-      return { event: Object.freeze(event), cost }
+      return { event: Object.freeze(event), cost, gap }
     },
   }
 }
@@ -114,7 +124,7 @@ function fieldsOf(input: unknown, fault: Fault): Record<string, unknown> {
 
 function timeOf(value: unknown, now: number, fault: Fault): string {
   if (value === undefined || value === null) return isoTime(now)
-  const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : Number.NaN
+  const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? timeIn(value) : Number.NaN
   if (ms >= 0 && ms <= LAST_TIME) return isoTime(ms)
   fault('timestamp', expected('timestamp', expectedOf('timestamp'), value))
   return isoTime(now)
@@ -128,21 +138,29 @@ function reportedCost(value: unknown, fault: Fault): PicoUsd | undefined {
   return undefined
 }
 
-/** What the application says of its cost stands as it said it. */
-function put(event: Building, cost: PicoUsd): PicoUsd {
-  event.costUsd = formatUsd(cost)
-  event.costSource ??= 'reported'
-  return cost
+interface Priced {
+  readonly cost: PicoUsd | undefined
+  readonly gap: PriceGap | undefined
 }
 
-function priced(event: Building, book: PriceBook, fault: Fault): PicoUsd | undefined {
-  const { usage, provider, model, serviceTier, timestamp } = event
-  if (!usage) return undefined
-  const cost = book.price(usage, { provider, model, at: Date.parse(timestamp), serviceTier })
+/** What the application says of its cost stands as it said it. */
+function put(event: Building, pico: PicoUsd, markup: Markup | undefined): Priced {
+  const { costSource = 'reported' } = event
+  putCost(event, { cost: { pico, source: 'reported', lines: [] }, priceVersion: undefined, markup })
+  event.costSource = costSource
+  return { cost: pico, gap: undefined }
+}
+
+function priced(event: Building, book: PriceBook, markup: Markup | undefined, fault: Fault): Priced {
+  const found = costOfEvent(book, event)
+  if (!found) return { cost: undefined, gap: undefined }
+  const { cost, gap } = found
   const isAbsurd = cost !== undefined && cost.pico > MAX_EVENT_PICO
   if (isAbsurd) fault('usage', 'Expected `usage` to be that of one call: its cost is beyond what a ledger holds.')
-  putCost(event, { cost: isAbsurd ? undefined : cost, priceVersion: book.version })
-  return isAbsurd ? undefined : cost?.pico
+  putCost(event, { cost: isAbsurd ? undefined : cost, priceVersion: book.version, markup })
+  const notes = priceNotes(cost, gap)
+  if (notes) event.metadata = { ...event.metadata, ...notes }
+  return { cost: isAbsurd ? undefined : cost?.pico, gap }
 }
 
 /** The buckets given, or those that the inclusive counts come to. */

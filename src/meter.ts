@@ -1,33 +1,39 @@
 // The composition: one meter from its options, and the verbs that an application uses.
 
+import { createMarkup } from './call/markup.ts'
 import { createDelivery } from './delivery/delivery.ts'
 import { createRollUp } from './delivery/roll-up.ts'
 import { expected, type LimitWindow, MeterError } from './errors.ts'
 import type { LLMEvent } from './event.ts'
 import type { Limit, LimitState } from './limits/limit.ts'
-import { type ManualCall, manualEvent } from './manual.ts'
+import type { LimitTarget } from './limits/scope.ts'
+import type { LimitCheck } from './limits/standings.ts'
+import type { ManualCall } from './manual.ts'
+import { createByHand } from './meter/by-hand.ts'
 import { type Calls, createCalls } from './meter/calls.ts'
 import { type Coverage, createCoverage } from './meter/coverage.ts'
+import { defaultSinks, spoolOf } from './meter/destination.ts'
 import { type DoctorReport, diagnose } from './meter/doctor.ts'
 import { createJobStore } from './meter/job-store.ts'
+import { lineOf } from './meter/line-of.ts'
 import { createNames, type Names } from './meter/names.ts'
 import { type OpenAIClient, type OpenRouterOptions, openRouterClient } from './meter/open-router.ts'
 import { createStats, type MeterStats } from './meter/stats.ts'
 import { createTenantLimits, type TenantLimits } from './meter/tenant-limits.ts'
+import { unpricedName, unpricedProblem } from './meter/unpriced.ts'
 import { formatUsd } from './money.ts'
+import { markupRules } from './options/markup.ts'
 import type { PatchTarget } from './options/patch-names.ts'
 import { type MeterOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { createPatches, type Patches, type PatchReport, type SdkReport } from './patch/patches.ts'
 import { lazyBook } from './pricing/lazy-book.ts'
-import type { PriceBook } from './pricing/price.ts'
+import type { PriceGap } from './pricing/price.ts'
+import { ownPrices } from './pricing/price-file.ts'
 import { createProblems } from './problems.ts'
 import { createRouting } from './providers/index.ts'
 import { definedBy } from './providers/own.ts'
-import { httpSink } from './sinks/http.ts'
 import { isLedger } from './sinks/ledger.ts'
-import type { Sink } from './sinks/sink.ts'
-import { sqliteLedger } from './sinks/sqlite.ts'
-import { type Attribution, assignTenant, currentPayer, perRequest, runAs, runAttributed } from './tenant.ts'
+import { type Attribution, assignTenant, perRequest, runAs, runAttributed } from './tenant.ts'
 
 /** For `tallygate/register`: patches what is loaded from now on, and yields to any other meter. */
 export let standIn: (meter: Meter) => void
@@ -49,6 +55,7 @@ export class Meter {
   readonly #problems
   readonly #stats = createStats()
   readonly #prices
+  readonly #markup
   readonly #limits: TenantLimits
   readonly #delivery
   readonly #rollUp
@@ -59,8 +66,7 @@ export class Meter {
   readonly #clients: Patches
   readonly #names: Names
   readonly #coverage: Coverage
-  /** Ids that the application gave to calls it reported by hand. */
-  readonly #told = new Set<string>()
+  readonly #byHand: (call: ManualCall) => void
   #closing: Promise<void> | undefined
 
   static {
@@ -75,17 +81,21 @@ export class Meter {
     const resolved = resolveOptions(options)
     this.#options = resolved
     this.#problems = createProblems(resolved)
-    this.#prices = lazyBook(this.#problems)
-    const sinks = resolved.sinks ?? [defaultSink(resolved)]
+    this.#prices = lazyBook(this.#problems, resolved.prices === undefined ? undefined : ownPrices(resolved.prices))
+    this.#markup = resolved.markup === undefined ? undefined : createMarkup(markupRules(resolved.markup))
+    const sinks = resolved.sinks ?? defaultSinks(resolved)
     const ledger = sinks.find(isLedger)
     this.#limits = createTenantLimits({
       options: resolved,
       ledger,
       problems: this.#problems,
       keep: (work) => this.#calls.keep(work),
+      deliver: () => this.#delivery.flush(),
     })
     this.#delivery = createDelivery({
       ...resolved,
+      spool: spoolOf(resolved),
+      closeAll: () => this.close(),
       sinks: this.#limits.noting(sinks),
       problems: this.#problems,
       beforeEnd: () => this.#calls.endAll(),
@@ -102,22 +112,41 @@ export class Meter {
       prices: this.#prices,
       limiter: this.#limits.limiter,
       problems: this.#problems,
-      isMuted: (provider) => this.#names.isMuted(provider),
       captureFim: resolved.captureFim,
       onMissingTenant: resolved.onMissingTenant,
+      unknownPrice: resolved.unknownPrice,
+      markup: this.#markup,
       appName: resolved.appName,
       environment: resolved.environment,
       started: () => this.#delivery.watchEnd(),
       refused: () => this.#stats.refused(),
-      unpriced: (provider, model) => this.#unpriced(provider, model),
+      unpriced: (provider, model, gap) => this.#unpriced(provider, model, gap),
       record: (event) => this.#record(event),
       room: { events: Math.ceil(resolved.maxQueueSize / 2), again: () => this.#delivery.flush() },
+      waitForRoom: () => this.#delivery.room(),
       now: Date.now,
+    })
+    this.#byHand = createByHand({
+      problems: this.#problems,
+      prices: this.#prices,
+      limiter: this.#limits.limiter,
+      markup: this.#markup,
+      appName: resolved.appName,
+      environment: resolved.environment,
+      complain: this.#complain,
+      debug: (line) => this.#debug(line),
+      unpriced: (provider, model, gap) => this.#unpriced(provider, model, gap),
+      record: (event) => this.#record(event),
+      keep: (work, atOnce) => {
+        this.#delivery.watchEnd()
+        this.#calls.keep(work, atOnce)
+      },
     })
     const { observer } = this.#calls
     this.#clients = createPatches(observer)
     this.#patches = createPatches({
       ...observer,
+      ask: (payer, request) => (this.#names.isMeant(request) ? observer.ask?.(payer, request) : undefined),
       begin: (payer, request) => (this.#names.isMeant(request) ? observer.begin(payer, request) : undefined),
     })
     this.#names = createNames(this.#patches, find, own)
@@ -225,58 +254,44 @@ export class Meter {
    * meter.trackManually({ provider: 'cohere', model: 'command-r-plus', inputTokens: 512, outputTokens: 128, tenantId: 'acme' })
    */
   trackManually(call: ManualCall): void {
-    if (this.#wasTold(call)) return
-    // Read in the caller's own turn: the object is the application's, and may be another call's a moment later.
-    const manual = this.#problems.guard('internal', 'reading a call reported by hand', () =>
-      manualEvent(call, {
-        payer: currentPayer(),
-        appName: this.#options.appName,
-        environment: this.#options.environment,
-        now: Date.now(),
-        complain: this.#complain,
-        ignore: (names) =>
-          this.#debug(`trackManually: ignored ${names.map((name) => `\`${name.slice(0, 40)}\``).join(', ')}`),
-      }),
-    )
-    if (!manual) return
-    let isRecorded = false
-    const record = (book: PriceBook) => {
-      if (isRecorded) return
-      isRecorded = true
-      this.#problems.guard('internal', 'recording a call reported by hand', () => {
-        const { event, cost } = manual.price(book)
-        const { tenantId, timestamp, usage } = event
-        if (cost !== undefined && tenantId !== undefined)
-          this.#limits.limiter.spend(tenantId, cost, Date.parse(timestamp))
-        if (cost === undefined && usage && Object.keys(usage).length > 0) this.#unpriced(event.provider, event.model)
-        this.#record(event)
-      })
-    }
-    if (this.#prices.book) {
-      record(this.#prices.book)
-      return
-    }
-    this.#delivery.watchEnd()
-    this.#calls.keep(this.#prices.load().then(record), () => record(this.#prices.atOnce))
+    this.#byHand(call)
   }
 
   /**
-   * Sets or replaces a tenant's limit; it holds from the next call on. The promise resolves when it is stored, and
-   * never rejects: a ledger or backend that cannot store it is reported. Throws MeterError `BAD_INPUT` for a limit
-   * that cannot be.
+   * Sets or replaces a limit: of a tenant, of something of one, of several together, or of every call (`'*'`). It holds
+   * from the next call on. The promise resolves when it is stored, and never rejects: a store that cannot store it is
+   * reported. Throws MeterError `BAD_INPUT` for a limit that cannot be.
+   *
+   * @example
+   * meter.setLimit('acme', { usd: 50 })
+   * meter.setLimit({ tenant: 'acme', user: 'u1' }, { usd: 2, per: 'day', timeZone: 'Europe/Berlin' })
+   * meter.setLimit({ organization: 'big', tenants: ['acme', 'globex'] }, { usd: 500, mode: 'hard' })
    */
-  setLimit(tenantId: string, limit: Limit): Promise<void> {
-    return this.#limits.set(tenantId, limit)
+  setLimit(target: LimitTarget, limit: Limit): Promise<void> {
+    return this.#limits.set(target, limit)
   }
 
-  /** Removes a tenant's limit on one window; resolves when that is stored, and never rejects. */
-  removeLimit(tenantId: string, per: LimitWindow = 'month'): Promise<void> {
-    return this.#limits.remove(tenantId, per)
+  /** Removes a limit on one window; resolves when that is stored, and never rejects. */
+  removeLimit(target: LimitTarget, per: LimitWindow = 'month'): Promise<void> {
+    return this.#limits.remove(target, per)
   }
 
-  /** A tenant's limits and where they stand now; empty when it has none. */
-  limits(tenantId: string): Promise<LimitState[]> {
-    return this.#limits.states(tenantId)
+  /** One limit and where it stands now. */
+  getLimit(target: LimitTarget, per: LimitWindow = 'month'): Promise<LimitState | undefined> {
+    return this.#limits.state(target, per)
+  }
+
+  /** The limits of a tenant, or of another scope, and where they stand now; empty when it has none. */
+  limits(target: LimitTarget): Promise<LimitState[]> {
+    return this.#limits.states(target)
+  }
+
+  /** Whether a call of the tenant that costs so much would be let through now; without an estimate, whether money is left. */
+  checkLimit(
+    tenantId: string,
+    { estimateUsd = 0 }: { readonly estimateUsd?: number | string } = {},
+  ): Promise<LimitCheck> {
+    return this.#limits.check(tenantId, estimateUsd)
   }
 
   /** What this meter has seen, refused, sent and lost so far. */
@@ -284,6 +299,8 @@ export class Meter {
     return this.#stats.snapshot({
       heldUsd: formatUsd(this.#limits.limiter.heldTotal),
       openCalls: this.#calls.openCount,
+      limits: this.#limits.stats(),
+      tokenRatios: this.#calls.tokenRatios,
       problems: { ...this.#problems.counts },
       delivery: this.#delivery.stats(),
       coverage: this.#coverage.snapshot(),
@@ -303,12 +320,12 @@ export class Meter {
 
   /**
    * Sends what is queued now. Resolves when every sink has taken or refused it, or has failed once: what failed is kept
-   * and tried again later.
+   * and tried again later. With `durable` it resolves when all of it is on the disk itself, whatever the sinks do.
    */
-  async flush(): Promise<void> {
+  async flush(options?: { readonly durable?: boolean | undefined }): Promise<void> {
     await this.#calls.settled()
     this.#rollUp.drain()
-    await this.#delivery.flush()
+    await this.#delivery.flush(options)
   }
 
   /**
@@ -346,27 +363,10 @@ export class Meter {
     if (onEvent) this.#problems.guard('callback', 'calling `onEvent`', () => onEvent(event))
   }
 
-  #unpriced(provider: string, model: string): void {
-    this.#stats.unpriced(provider, model)
-    const name = JSON.stringify(model.slice(0, 100))
-    this.#problems.report(
-      {
-        kind: 'price',
-        message: `No price is known for model ${name} of ${provider}: its calls are recorded without a cost.`,
-      },
-      `price:${provider}:${model}`,
-    )
-  }
-
-  /** Said once for each kind of fault, however many values have it. */
-  /** Whether a call of that id was reported before: the ledger would count it once, and so must a limit. */
-  #wasTold(call: ManualCall): boolean {
-    const id: unknown = this.#problems.guard('internal', 'reading a call reported by hand', () => call?.eventId)
-    if (typeof id !== 'string') return false
-    if (this.#told.has(id)) return true
-    if (this.#told.size >= IDS_REMEMBERED) this.#told.clear()
-    this.#told.add(id)
-    return false
+  #unpriced(provider: string, model: string, gap: PriceGap | undefined): void {
+    const name = unpricedName(provider, model, gap)
+    this.#stats.unpriced(name)
+    this.#problems.report(unpricedProblem(provider, model, gap), `price:${name}`)
   }
 
   #isClosed(verb: string): boolean {
@@ -378,6 +378,7 @@ export class Meter {
     return true
   }
 
+  /** Said once for each kind of fault, however many values have it. */
   readonly #complain = (sentence: string): void => {
     this.#problems.report({ kind: 'tenant', message: sentence }, `tenant:${sentence.split(', got ', 1)[0]}`)
   }
@@ -386,21 +387,4 @@ export class Meter {
     // One line, whatever a model or a label is called.
     if (this.#options.debug) process.stderr.write(`tallygate ${line.replace(/\p{Cc}+/gu, ' ')}\n`)
   }
-}
-
-const IDS_REMEMBERED = 10_000
-
-function defaultSink({ url, apiKey, gzip, dir }: ResolvedOptions): Sink {
-  return url === undefined ? sqliteLedger({ path: `${dir}/ledger.db` }) : httpSink({ url, apiKey, gzip })
-}
-
-/** One event on one line, for `debug`. */
-function lineOf(event: LLMEvent): string {
-  const words = [event.tenantId ?? '(no tenant)', event.provider, event.model, event.endpoint]
-  if (event.usage) words.push(`${event.inputTokens} in, ${event.outputTokens} out`)
-  words.push(event.costUsd === undefined ? 'no price' : `$${event.costUsd}`)
-  if (event.usageSource !== 'reported') words.push(event.usageSource)
-  if (event.error !== undefined) words.push(event.error)
-  words.push(`${event.durationMs ?? 0} ms`)
-  return words.join(' | ')
 }

@@ -3,21 +3,17 @@
 import { expected, MeterError } from './errors.ts'
 import type { LLMEvent } from './event.ts'
 import type { LimitStore } from './limits/limit-store.ts'
-import { badHost, badMethod, badName, badProvider, badSink, type ElementFault } from './options/elements.ts'
+import type { StoreDownPolicy } from './limits/outage.ts'
+import type { LimitWarning } from './limits/warnings.ts'
+import { badHost, badMethod, badName, badProvider, badSink } from './options/elements.ts'
+import { isPercents, isStoreDownPolicy, STORE_DOWN_POLICIES } from './options/limits.ts'
+import { badMarkup, type MarkupOption } from './options/markup.ts'
 import type { PatchTarget } from './options/patch-names.ts'
-import {
-  isFunction,
-  isHttpUrl,
-  isLabel,
-  isMap,
-  isText,
-  isWhole,
-  readBoolean,
-  readHosts,
-  readList,
-  readNumber,
-  same,
-} from './options/values.ts'
+import { callback, databaseUrl, httpUrl, label, type OptionRule, oneOf, whole, yesOrNo } from './options/rule.ts'
+import { badUnknownPrice, isUnknownPrice, readUnknownPrice, type UnknownPriceOption } from './options/unknown-price.ts'
+import { isMap, isText, readHosts, readList, readNumber, same } from './options/values.ts'
+import type { OwnPrice } from './pricing/own-price.ts'
+import type { PriceFile } from './pricing/price-file.ts'
 import type { Problem } from './problems.ts'
 import type { OwnProvider } from './providers/own.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -28,22 +24,40 @@ export interface MeterOptions {
   readonly url?: string | undefined
   /** Sent as `Authorization: Bearer` to `url`. Environment: `TALLYGATE_API_KEY`. */
   readonly apiKey?: string | undefined
+  /** A ledger in PostgreSQL that events are written straight into: `postgres://user:password@host:5432/database`. Needs the package pg; where `url` is given too, they go to both. Environment: `TALLYGATE_DATABASE_URL`. */
+  readonly databaseUrl?: string | undefined
   /** Where limits are asked and set; default: `url` without its `/v1/ingest`. Environment: `TALLYGATE_LIMITS_URL`. */
   readonly limitsUrl?: string | undefined
   /** Folder of the embedded ledger; default `./.tallygate`. Environment: `TALLYGATE_DIR`. */
   readonly dir?: string | undefined
-  /** Where events go instead of `url` or the embedded ledger: any mix. */
+  /** Where events go instead of `url`, `databaseUrl` or the embedded ledger: any mix. */
   readonly sinks?: readonly Sink[] | undefined
-  /** Where accounts live instead of this process's memory. */
+  /** Where accounts live instead of this process's memory: SQLite, PostgreSQL, Redis, from `tallygate/limits`. */
   readonly limitStore?: LimitStore | undefined
+  /** What happens to calls while that store does not answer; default `'lease-then-deny'` for hard limits and `'lease-then-allow'` for others. Environment: `TALLYGATE_ON_LIMIT_STORE_DOWN`. */
+  readonly onLimitStoreDown?: StoreDownPolicy | undefined
+  /** Called when so many per cent of a limit are spent, once for each threshold and window. */
+  readonly onLimitWarning?: ((warning: LimitWarning) => void) | undefined
+  /** Those thresholds; default `[50, 80, 100]`. */
+  readonly limitWarningPercents?: readonly number[] | undefined
   /** Compress what is sent to `url`; default true. Environment: `TALLYGATE_GZIP`. */
   readonly gzip?: boolean | undefined
   /** The longest that an event waits for its batch, in milliseconds; default 5000. Environment: `TALLYGATE_FLUSH_INTERVAL_MS`. */
   readonly flushIntervalMs?: number | undefined
   /** Events in a batch; default 50. Environment: `TALLYGATE_MAX_BATCH_SIZE`. */
   readonly maxBatchSize?: number | undefined
-  /** Events waiting for each sink; above it the oldest is dropped, counted and reported. Default 1000. Environment: `TALLYGATE_MAX_QUEUE_SIZE`. */
+  /** Events waiting in memory for each sink; what is more waits in the spool alone, and where there is none the oldest is dropped, counted and reported. Default 1000. Environment: `TALLYGATE_MAX_QUEUE_SIZE`. */
   readonly maxQueueSize?: number | undefined
+  /** Keep each event on disk, in `dir`, until every sink has it; default true. Environment: `TALLYGATE_SPOOL`. */
+  readonly spool?: boolean | undefined
+  /** What an event survives once its call has returned: `'memory'` what Node calls an exit, `'os'` (the default) any death of the process, `'fsync'` a power failure too, a moment later (`await meter.flush({ durable: true })` waits for it). Environment: `TALLYGATE_DURABILITY`. */
+  readonly durability?: 'memory' | 'os' | 'fsync' | undefined
+  /** Size of the spool of a process; default 512 MiB. Environment: `TALLYGATE_MAX_SPOOL_BYTES`. */
+  readonly maxSpoolBytes?: number | undefined
+  /** When the spool is full: give up the oldest events, give up new ones (each counted, reported, and delivered as a number), or hold back new calls. Default `'drop-oldest'`. Environment: `TALLYGATE_ON_SPOOL_FULL`. */
+  readonly onSpoolFull?: 'drop-oldest' | 'drop-new' | 'block' | undefined
+  /** Send everything when SIGTERM or SIGINT comes, before it ends the process; default false. Environment: `TALLYGATE_HANDLE_SIGNALS`. */
+  readonly handleSignals?: boolean | undefined
   /** How long a backend's answer about a tenant's limit is used, in milliseconds; default 5000. Environment: `TALLYGATE_LIMIT_CHECK_CACHE_TTL_MS`. */
   readonly limitCheckCacheTtlMs?: number | undefined
   /** Providers that `defineProvider` has made, looked at before those that tallygate knows. */
@@ -54,6 +68,12 @@ export interface MeterOptions {
   readonly hosts?: Readonly<Record<string, string>> | undefined
   /** Keep what is around the gap of a fill-in-the-middle call, as `fimPrefix` and `fimSuffix` of its event; default false: no text of a prompt is kept. Environment: `TALLYGATE_CAPTURE_FIM`. */
   readonly captureFim?: boolean | undefined
+  /** Prices of your own, negotiated or for models of your own: the path of a JSON file, or what stands in one. They go before those of the book. Environment: `TALLYGATE_PRICES`, the path. */
+  readonly prices?: string | PriceFile | readonly OwnPrice[] | undefined
+  /** What you sell calls for, beside what they cost: a factor (`'1.2'`), a rule such as `{ multiply: '1.2', perCallUsd: '0.001' }`, or a list of rules for providers, models and tenants of which the first that takes a call decides. Stands on the event as `resaleUsd`. Environment: `TALLYGATE_MARKUP`, a factor. */
+  readonly markup?: MarkupOption | undefined
+  /** What happens to a call whose model has no known price: it is recorded without a cost and reported, or refused before anything is sent, or holds its tokens at this rate under a limit. Default `'warn'`, and `'deny'` for a tenant that has a hard limit. Environment: `TALLYGATE_UNKNOWN_PRICE`, `warn`, `deny` or the rate. */
+  readonly unknownPrice?: UnknownPriceOption | undefined
   /** Stands on every event. Environment: `TALLYGATE_APP_NAME`. */
   readonly appName?: string | undefined
   /** Stands on every event. Environment: `TALLYGATE_ENVIRONMENT`. */
@@ -81,6 +101,11 @@ export interface ResolvedOptions extends MeterOptions {
   readonly flushIntervalMs: number
   readonly maxBatchSize: number
   readonly maxQueueSize: number
+  readonly spool: boolean
+  readonly durability: 'memory' | 'os' | 'fsync'
+  readonly maxSpoolBytes: number
+  readonly onSpoolFull: 'drop-oldest' | 'drop-new' | 'block'
+  readonly handleSignals: boolean
   readonly limitCheckCacheTtlMs: number
   readonly captureFim: boolean
   readonly onMissingTenant: 'record' | 'warn' | 'throw'
@@ -88,42 +113,6 @@ export interface ResolvedOptions extends MeterOptions {
   readonly debug: boolean
   readonly raiseOnError: boolean
 }
-
-interface OptionRule {
-  readonly expects: string
-  readonly accepts: (value: unknown) => boolean
-  /** Only what fits into a string can come from the environment. */
-  readonly env?: { readonly name: string; readonly read: (text: string) => unknown }
-  readonly default?: unknown
-  /** The first element that is wrong, of a list or a map that is one. */
-  readonly element?: (value: never, resolved: MeterOptions) => ElementFault | undefined
-  /** Never quoted, not even when it is wrong. */
-  readonly isSecret?: boolean
-}
-
-const whole = (name: string, least: number, fallback: number): OptionRule => ({
-  expects: `a whole number from ${least} to ${2 ** 31 - 1}`,
-  accepts: isWhole(least),
-  env: { name, read: readNumber },
-  default: fallback,
-})
-const yesOrNo = (name: string, fallback: boolean): OptionRule => ({
-  expects: 'true or false',
-  accepts: (value) => typeof value === 'boolean',
-  env: { name, read: readBoolean },
-  default: fallback,
-})
-const httpUrl = (name: string): OptionRule => ({
-  expects: 'an http or https URL',
-  accepts: isHttpUrl,
-  env: { name, read: same },
-})
-const callback: OptionRule = { expects: 'a function', accepts: isFunction }
-const label = (name: string): OptionRule => ({
-  expects: 'a string of 1 to 256 characters',
-  accepts: isLabel,
-  env: { name, read: same },
-})
 
 export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: OptionRule } = {
   url: httpUrl('TALLYGATE_URL'),
@@ -134,6 +123,7 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
     env: { name: 'TALLYGATE_API_KEY', read: same },
     isSecret: true,
   },
+  databaseUrl: databaseUrl('TALLYGATE_DATABASE_URL'),
   limitsUrl: httpUrl('TALLYGATE_LIMITS_URL'),
   dir: {
     expects: 'the path of a folder',
@@ -151,10 +141,30 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
     accepts: isMap,
     element: badMethod,
   },
+  onLimitStoreDown: {
+    expects: `${STORE_DOWN_POLICIES.map((name) => `'${name}'`).join(', ')} or { overdraftUsd }`,
+    accepts: isStoreDownPolicy,
+    env: { name: 'TALLYGATE_ON_LIMIT_STORE_DOWN', read: same },
+  },
+  onLimitWarning: callback,
+  limitWarningPercents: {
+    expects: 'a list of whole numbers from 1 to 1000',
+    accepts: isPercents,
+  },
   gzip: yesOrNo('TALLYGATE_GZIP', true),
   flushIntervalMs: whole('TALLYGATE_FLUSH_INTERVAL_MS', 1, 5000),
   maxBatchSize: whole('TALLYGATE_MAX_BATCH_SIZE', 1, 50),
   maxQueueSize: whole('TALLYGATE_MAX_QUEUE_SIZE', 1, 1000),
+  spool: yesOrNo('TALLYGATE_SPOOL', true),
+  durability: oneOf('TALLYGATE_DURABILITY', 'os', ['memory', 'os', 'fsync']),
+  maxSpoolBytes: {
+    expects: 'a whole number of bytes from 65536 on',
+    accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 65_536,
+    env: { name: 'TALLYGATE_MAX_SPOOL_BYTES', read: readNumber },
+    default: 512 * 1024 * 1024,
+  },
+  onSpoolFull: oneOf('TALLYGATE_ON_SPOOL_FULL', 'drop-oldest', ['drop-oldest', 'drop-new', 'block']),
+  handleSignals: yesOrNo('TALLYGATE_HANDLE_SIGNALS', false),
   limitCheckCacheTtlMs: whole('TALLYGATE_LIMIT_CHECK_CACHE_TTL_MS', 0, 5000),
   // Before `patches`, which may name them.
   providers: {
@@ -175,17 +185,30 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
     env: { name: 'TALLYGATE_HOSTS', read: readHosts },
   },
   captureFim: yesOrNo('TALLYGATE_CAPTURE_FIM', false),
+  // What is wrong in it is said when it is read, with its line.
+  prices: {
+    expects: 'the path of a price file, or an object such as `{ prices: [] }`',
+    accepts: (value) => isText(value) || (typeof value === 'object' && value !== null),
+    env: { name: 'TALLYGATE_PRICES', read: same },
+  },
+  markup: {
+    expects: "a factor such as '1.2', an object such as `{ multiply: '1.2' }`, or a list of them",
+    accepts: (value) => isText(value) || typeof value === 'number' || (typeof value === 'object' && value !== null),
+    element: badMarkup,
+    env: { name: 'TALLYGATE_MARKUP', read: same },
+  },
+  unknownPrice: {
+    expects: "'warn', 'deny' or an object such as `{ ceilingUsdPerMTok: 15 }`",
+    accepts: isUnknownPrice,
+    element: badUnknownPrice,
+    env: { name: 'TALLYGATE_UNKNOWN_PRICE', read: readUnknownPrice },
+  },
   appName: label('TALLYGATE_APP_NAME'),
   environment: label('TALLYGATE_ENVIRONMENT'),
   onEvent: callback,
   onFlushError: callback,
   onProblem: callback,
-  onMissingTenant: {
-    expects: "'record', 'warn' or 'throw'",
-    accepts: (value) => value === 'record' || value === 'warn' || value === 'throw',
-    env: { name: 'TALLYGATE_ON_MISSING_TENANT', read: same },
-    default: 'warn',
-  },
+  onMissingTenant: oneOf('TALLYGATE_ON_MISSING_TENANT', 'warn', ['record', 'warn', 'throw']),
   sampleRate: {
     expects: 'a number from 0 to 1',
     accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1,
@@ -227,7 +250,7 @@ export function resolveOptions(options: MeterOptions = {}, env: NodeJS.ProcessEn
         rule.isSecret ? `Expected \`${said}\` to be ${rule.expects}.` : expected(said, rule.expects, got),
       )
     }
-    const fault = rule.element?.(value as never, resolved as MeterOptions)
+    const fault = rule.element?.(value as never, resolved as never)
     if (fault) throw new MeterError('BAD_OPTION', expected(said + fault.at, fault.expects, fault.got))
     resolved[name] = value
   }

@@ -1,13 +1,17 @@
 // May the call happen? Holds what it may cost, or refuses it before anything is sent.
 
 import { MissingTenantError } from '../errors.ts'
-import type { Account } from '../limits/limit-store.ts'
+import type { Estimate } from '../limits/estimate.ts'
 import type { Hold, Limiter } from '../limits/limiter.ts'
+import type { Pocket } from '../limits/pocket.ts'
+import type { Belonging } from '../limits/scope.ts'
 import type { PriceBook } from '../pricing/price.ts'
 import type { Problem, ProblemReporter } from '../problems.ts'
-import type { RequestFacts } from '../providers/provider.ts'
-import { type Experience, estimateCost } from './estimate.ts'
+import type { Json } from '../providers/provider.ts'
+import { type CallEstimate, type EstimateInput, type Experience, estimateCost } from './estimate.ts'
 import { isRefusal } from './outcome.ts'
+import type { CallRequest } from './request.ts'
+import { atOwnRate, denyUnknown, type UnknownPrice } from './unknown-price.ts'
 
 /** What an admission needs of the rest of the meter. */
 export interface AdmissionContext {
@@ -16,6 +20,9 @@ export interface AdmissionContext {
   readonly problems: ProblemReporter
   readonly experience: Experience
   readonly onMissingTenant: 'record' | 'warn' | 'throw'
+  /** Until events have room on disk again; `undefined` where they have. */
+  waitForRoom?(): Promise<void> | undefined
+  readonly unknownPrice: UnknownPrice
   /** The call was refused; nothing was sent. */
   refused(): void
 }
@@ -23,13 +30,14 @@ export interface AdmissionContext {
 /** The call that asks. */
 export interface Applicant {
   readonly tenantId: string | undefined
-  readonly provider: string
-  readonly endpoint: string
-  readonly facts: RequestFacts
+  /** What it counts in. */
+  readonly belonging: Belonging
+  readonly asked: CallRequest
   /** Epoch milliseconds at which it was made. */
   readonly at: number
   readonly hasEnded: boolean
-  prompt(): Iterable<string>
+  /** Its input has been counted: what the provider reports can be held against it. */
+  counted(inputTokens: number): void
   hold(money: Hold): void
   /** It is no call: nothing was sent, and nothing will be. */
   neverSent(): void
@@ -37,29 +45,39 @@ export interface Applicant {
 
 /** Throws the refusal. Synchronous where it can be: a promise only when a store or the price book must be asked. */
 export function admit(call: Applicant, context: AdmissionContext): void | Promise<void> {
+  const room = context.waitForRoom?.()
+  return room ? room.then(() => admitNow(call, context)) : admitNow(call, context)
+}
+
+function admitNow(call: Applicant, context: AdmissionContext): void | Promise<void> {
   const { tenantId, at } = call
-  if (tenantId === undefined) return admitNobody(call, context)
+  if (tenantId === undefined) admitNobody(call, context)
   try {
-    const accounts = context.limiter.accounts(tenantId, at)
-    if (accounts instanceof Promise) return admitLater(call, context, accounts)
-    if (accounts.length === 0) return undefined
+    const pockets = context.limiter.pockets(call.belonging, at)
+    if (pockets instanceof Promise) return admitLater(call, context, pockets)
+    if (isNoMatter(pockets, context)) return undefined
     const { book } = context.prices
-    if (!book) return admitLater(call, context, accounts)
-    const held = reserve(call, context, accounts, book)
+    if (!book) return admitLater(call, context, pockets)
+    const held = reserve(call, context, pockets, book)
     return held instanceof Promise ? held.catch((error: unknown) => refuse(call, context, error)) : undefined
   } catch (error) {
     return refuse(call, context, error)
   }
 }
 
+/** No limit is to be kept, and no price to be known: most calls. */
+function isNoMatter(pockets: readonly Pocket[], { unknownPrice }: AdmissionContext): boolean {
+  return pockets.length === 0 && unknownPrice !== 'deny'
+}
+
 async function admitLater(
   call: Applicant,
   context: AdmissionContext,
-  accounts: readonly Account[] | Promise<readonly Account[]>,
+  pockets: readonly Pocket[] | Promise<readonly Pocket[]>,
 ): Promise<void> {
   try {
-    const known = await accounts
-    if (known.length > 0) await reserve(call, context, known, await context.prices.load())
+    const known = await pockets
+    if (!isNoMatter(known, context)) await reserve(call, context, known, await context.prices.load())
   } catch (error) {
     refuse(call, context, error)
   }
@@ -75,24 +93,49 @@ function admitNobody(call: Applicant, context: AdmissionContext): void {
 
 function reserve(
   call: Applicant,
-  { limiter, experience }: AdmissionContext,
-  accounts: readonly Account[],
+  { limiter, experience, unknownPrice }: AdmissionContext,
+  pockets: readonly Pocket[],
   book: PriceBook,
 ): void | Promise<void> {
-  const { provider, facts, endpoint, at } = call
-  const estimate = estimateCost(book, experience, { provider, facts, endpoint, at, prompt: () => call.prompt() })
+  const input = inputOf(call)
+  const known = pockets.length > 0 ? estimateCost(book, experience, input) : undefined
+  if (!known) denyUnknown(input, pockets, book, unknownPrice)
+  const estimate = known ?? (pockets.length > 0 ? atOwnRate(unknownPrice, experience, input) : undefined)
   // A model without a price can hold nothing; its call is recorded, counted and reported as unpriced when it ends.
   if (!estimate) return undefined
-  const hold = limiter.reserve(accounts, estimate, at)
+  const hold = limiter.reserve(pockets, counting(estimate, call), call.belonging)
   if (!(hold instanceof Promise)) {
     call.hold(hold)
     return undefined
   }
   return hold.then((taken) => {
     // The caller may have given up while the store was asked.
-    if (call.hasEnded) limiter.settle(taken, 0n, at)
+    if (call.hasEnded) limiter.settle(taken, 0n, call.at)
     else call.hold(taken)
   })
+}
+
+function inputOf({ asked, tenantId, at }: Applicant): EstimateInput {
+  const { provider, host, facts, endpoint, isTextless } = asked
+  const body = () => asked.body()
+  const prompt = (known?: Json) => asked.prompt(known)
+  const canCap = (known: Json) => asked.canCap(known)
+  const canEnd = (known: Json) => asked.canEnd(known)
+  return { provider, host, tenantId, facts, endpoint, isTextless, at, canCap, canEnd, body, prompt }
+}
+
+/** Where a hard limit has the tokens counted, what the provider reports of them can be held against it. */
+function counting(estimate: CallEstimate, call: Applicant): Estimate {
+  const { tighten } = estimate
+  if (!tighten) return estimate
+  return {
+    ...estimate,
+    tighten: async () => {
+      const closer = await tighten()
+      if (closer.countedTokens !== undefined) call.counted(closer.countedTokens)
+      return closer
+    },
+  }
 }
 
 /** Only refusals leave this file; a fault of ours lets the call pass. */

@@ -1,62 +1,151 @@
 // What a call may cost, before it is made: from its request, the price book, and what such calls came to before.
 
-import type { Estimate } from '../limits/limiter.ts'
+import type { Estimate } from '../limits/estimate.ts'
 import type { PicoUsd } from '../money.ts'
-import type { PriceBook } from '../pricing/price.ts'
-import { likelyTokens, mostTokens } from '../providers/estimate.ts'
-import type { RequestFacts } from '../providers/provider.ts'
+import type { CallSize, PriceBook, PriceQuery } from '../pricing/price.ts'
+import { frameOf } from '../providers/chat-frame.ts'
+import { countTokens } from '../providers/count-tokens.ts'
+import { encodingOf } from '../providers/encodings.ts'
+import { mostFrame } from '../providers/estimate.ts'
+import { placeOf } from '../providers/place.ts'
+import type { Json, RequestFacts } from '../providers/provider.ts'
+import { sizeOfRequest } from '../providers/request-size.ts'
+import type { RequestSize } from '../providers/size.ts'
+import type { Experience } from './experience.ts'
 
-/** Output of a call of a kind never seen before that sets no cap. */
-const FIRST_GUESS_TOKENS = 1000
+export type { Experience } from './experience.ts'
+
 /** The longest output that a model without a known maximum is taken to give. */
-const LONGEST_OUTPUT_TOKENS = 128_000
-const MODELS_REMEMBERED = 1000
-
-/** What calls of a kind (model and endpoint) came to, as a moving average of their output. */
-export interface Experience {
-  learn(endpoint: string, model: string, outputTokens: number): void
-  outputOf(endpoint: string, model: string): number
-}
-
-export function createExperience(): Experience {
-  const endpoints = new Map<string, Map<string, number>>()
-  return {
-    learn(endpoint, model, outputTokens) {
-      let averages = endpoints.get(endpoint)
-      if (!averages) endpoints.set(endpoint, (averages = new Map()))
-      const average = averages.get(model)
-      if (average === undefined && averages.size >= MODELS_REMEMBERED) averages.clear()
-      averages.set(model, average === undefined ? outputTokens : average + (outputTokens - average) / 8)
-    },
-    outputOf: (endpoint, model) => Math.ceil(endpoints.get(endpoint)?.get(model) ?? FIRST_GUESS_TOKENS),
-  }
-}
+export const LONGEST_OUTPUT_TOKENS = 128_000
+/** A prompt of up to so many bytes is counted in whole for a closer ceiling; of what is longer, the bytes count. */
+const COUNTED_BYTES = 1 << 20
+const NO_MEDIA = [] as const
 
 export interface EstimateInput {
   readonly provider: string
+  readonly host: string
+  readonly tenantId: string | undefined
   readonly facts: RequestFacts
   readonly endpoint: string
+  /** What goes in or comes out is no text. */
+  readonly isTextless: boolean
   readonly at: number
-  readonly prompt: () => Iterable<string>
+  /** A limit may lower the cap of its output; false unless it is said. */
+  canCap?(body: Json): boolean
+  /** A stream that shows all its output, and that a limit may end; false unless it is said. */
+  canEnd?(body: Json): boolean
+  readonly body: () => Json
+  /** The texts of the body that are counted as input; `body` where it is at hand. */
+  readonly prompt: (body?: Json) => Iterable<string>
+}
+
+/** What a call may come to, and whether `ceiling` is a bound for all of it. */
+export interface CallEstimate extends Estimate {
+  /** What has no bound, each a phrase: `stored conversation`. None where `ceiling` cannot be passed. */
+  readonly unbounded: readonly string[]
+  readonly isBound: boolean
+  /** The input as it was counted for this, where it is text and nothing else. */
+  readonly countedTokens?: number | undefined
+  /** The same with the tokens counted, which takes the tokenizer: absent where that would bring nothing. */
+  readonly tighten?: () => Promise<CallEstimate>
 }
 
 /** `undefined` when the model has no known price: then nothing can be held for the call. */
-export function estimateCost(book: PriceBook, experience: Experience, input: EstimateInput): Estimate | undefined {
-  const { provider, endpoint, facts, at } = input
-  const tier = facts.metadata?.['service_tier']
-  const query = { provider, model: facts.model, at }
-  const tiered = typeof tier === 'string' ? { ...query, serviceTier: tier } : query
-  const most = facts.maxOutputTokens ?? book.maxOutputTokens(query) ?? LONGEST_OUTPUT_TOKENS
-  const likely = facts.maxOutputTokens ?? experience.outputOf(endpoint, facts.model)
-  const inputMost = mostTokens(input.prompt())
-  const quantities = { inputTokens: inputMost, outputTokens: most }
-  // The tier that is asked for need not be the one that serves the call, nor one that has a row.
-  const plain = book.ceiling(quantities, query)
-  const ceiling = tiered === query ? plain : larger(plain, book.ceiling(quantities, tiered))
-  const usage = { 'input.text': likelyTokens(inputMost), 'output.text': likely }
-  const expected = (book.price(usage, tiered) ?? book.price(usage, query))?.pico
-  if (ceiling === undefined || expected === undefined) return undefined
-  return { ceiling, expected: expected < ceiling ? expected : ceiling }
+export function estimateCost(book: PriceBook, experience: Experience, input: EstimateInput): CallEstimate | undefined {
+  const { provider, endpoint, facts, at, tenantId, isTextless } = input
+  const body = input.body()
+  const texts = [...input.prompt(body)]
+  let bytes = 0
+  for (const text of texts) bytes += Buffer.byteLength(text)
+  const size = sizeOfRequest(body, facts, { provider, endpoint, isTextless })
+  const geo = size.geo ?? placeOf(provider, input.host)
+  const query: PriceQuery = { provider, model: facts.model, at, geo, variant: size.variant, tenantId }
+  const asked = tierOf(facts)
+  const tiered = asked === undefined ? query : { ...query, serviceTier: asked }
+  const modelMost = book.maxOutputTokens(query)
+  const output = size.makesText ? (facts.maxOutputTokens ?? (modelMost ?? LONGEST_OUTPUT_TOKENS) * size.choices) : 0
+  const frame = mostFrame(texts.length)
+  const isEndless = size.makesText && facts.maxOutputTokens === undefined && modelMost === undefined
+  const unbounded = isEndless
+    ? [...size.unbounded, 'output without a cap, of a model without a known maximum']
+    : size.unbounded
+
+  const ceilingFor = (textTokens: number, outputTokens: number): PicoUsd | undefined => {
+    const most = wholeOf(size, textTokens + frame, outputTokens)
+    // The tier that is asked for need not be the one that serves the call, nor one that has a row.
+    let ceiling = book.ceiling(most, query)
+    if (tiered !== query) ceiling = larger(ceiling, book.ceiling(most, tiered))
+    for (const model of size.otherModels) ceiling = larger(ceiling, book.ceiling(most, { ...tiered, model }))
+    return ceiling
+  }
+  const ceiling = ceilingFor(bytes, output)
+  if (ceiling === undefined) return undefined
+
+  const expected = (): PicoUsd => {
+    // Half a token a byte covers prose and code of every script measured, a quarter is the least of prose.
+    const learned = tenantId === undefined ? undefined : experience.expectedOf(tenantId, facts.model, endpoint)
+    const inputTokens = Math.ceil((bytes + frame) / (learned === undefined ? 2 : 4))
+    const usual = size.makesText ? (facts.maxOutputTokens ?? experience.outputOf(endpoint, facts.model)) : 0
+    const likely = { ...wholeOf(size, inputTokens, learned === undefined ? usual : 0), cacheWrites: 'none' } as const
+    const prior = book.ceiling(likely, tiered) ?? book.ceiling(likely, query) ?? ceiling
+    return learned !== undefined && learned > prior ? learned : prior
+  }
+  const made = (most: PicoUsd, textTokens: number): CallEstimate => {
+    const likely = expected()
+    return {
+      ceiling: most,
+      expected: likely < most ? likely : most,
+      unbounded,
+      isBound: unbounded.length === 0,
+      ...(size.makesText && {
+        outputTokens: output,
+        ceilingAt: (tokens: number) => ceilingFor(textTokens, tokens) ?? most,
+        hasNoCap: facts.maxOutputTokens === undefined,
+        // Several answers to one request have one cap each.
+        hasFixedCap: size.choices > 1 || !input.canCap?.(body),
+        // What a hosted tool and its model say to each other is not seen, and sound has no text to count.
+        isStream: size.rounds === 1 && size.output.length === 0 && input.canEnd?.(body) === true,
+      }),
+    }
+  }
+  const isCountable = bytes > 0 && encodingOf(facts.model).isPublished && PUBLISHERS.has(provider)
+  if (!isCountable) return made(ceiling, bytes)
+  const tighten = async (): Promise<CallEstimate> => {
+    const { tokens, most } = await countTokens(texts, facts.model, { wholeBytes: COUNTED_BYTES })
+    const around = frameOf(provider, endpoint, body)?.tokens ?? 0
+    const closer = made(ceilingFor(most, output) ?? ceiling, most)
+    return { ...closer, countedTokens: isPlainText(size) ? tokens + around : undefined }
+  }
+  return { ...made(ceiling, bytes), tighten }
+}
+
+/** Whose models count in the encodings that are published: elsewhere a model of the same name may be another. */
+const PUBLISHERS = new Set(['openai', 'azure'])
+
+function tierOf({ metadata }: RequestFacts): string | undefined {
+  if (metadata?.['speed'] === 'fast') return 'fast'
+  const tier = metadata?.['service_tier']
+  return typeof tier === 'string' ? tier : undefined
+}
+
+function isPlainText({ inputTokens, units, unbounded }: RequestSize): boolean {
+  return inputTokens === 0 && unbounded.length === 0 && Object.keys(units).length === 0
+}
+
+/** Each use of a hosted tool reads all of it anew, with what the tool has found and what was said in between. */
+function wholeOf(size: RequestSize, textTokens: number, outputTokens: number): CallSize {
+  const { units, output, cacheWrites, rounds, roundTokens } = size
+  const once = textTokens + size.inputTokens
+  if (rounds === 1) return { inputTokens: once, outputTokens, units, input: NO_MEDIA, output, cacheWrites }
+  const media = Object.entries(units).map(([bucket, n]) => [bucket, bucket.startsWith('input.') ? n * rounds : n])
+  return {
+    inputTokens: rounds * (once + roundTokens + outputTokens),
+    outputTokens,
+    units: Object.fromEntries(media) as CallSize['units'] & object,
+    input: NO_MEDIA,
+    output,
+    cacheWrites,
+  }
 }
 
 function larger(a: PicoUsd | undefined, b: PicoUsd | undefined): PicoUsd | undefined {

@@ -1,7 +1,7 @@
 // The calls of a job, recorded as fast as the queue takes them: a batch has more of them than there is room for.
 
 import type { PriceBook } from '../pricing/price.ts'
-import type { EndedJob } from './jobs.ts'
+import type { EndedJob, Jobs } from './jobs.ts'
 
 /** What recording many calls needs of the rest of the meter. */
 export interface Recording {
@@ -14,19 +14,21 @@ export interface Recording {
 
 /** Those that fit at once where the prices are known, and the others as soon as may be; all of them at once at exit. */
 export function recordInTurn(
-  { prices, room, keep }: Recording,
+  { prices, room, keep, jobs }: Recording & { readonly jobs: Pick<Jobs, 'claim'> },
   calls: readonly EndedJob[],
   record: (call: EndedJob, book: PriceBook) => void,
 ): void {
   let next = 0
   const recordSome = (count: number, book: PriceBook): void => {
-    for (const end = Math.min(calls.length, next + count); next < end; ) record(calls[next++]!, book)
+    const some = jobs.claim(calls.slice(next, next + count))
+    next += count
+    for (const call of some) record(call, book)
   }
   const recordRest = async (): Promise<void> => {
     const book = await prices.load()
     for (;;) {
       recordSome(room.events, book)
-      if (next === calls.length) return
+      if (next >= calls.length) return
       await room.again()
     }
   }

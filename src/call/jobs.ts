@@ -7,10 +7,13 @@ import type { FinishedCall } from './record.ts'
 /** What outlives the process of a job: enough to bill whatever it came to to whoever started it. */
 export type JobOrigin = Pick<FinishedCall, 'payer' | 'provider' | 'host' | 'endpoint' | 'facts' | 'at'>
 
-/** Keeps origins beyond the process; may fail, and is asked only for jobs that this process has not started. */
+/** Keeps beyond the process who started what, and what was recorded of it; may fail: then each process knows its own. */
 export interface JobStore {
   put(key: string, origin: JobOrigin): void
+  /** Asked only for jobs that this process has not started. */
   get(key: string): JobOrigin | undefined
+  /** Notes that these are being recorded; gives those that no other process has noted before. */
+  claim(keys: readonly string[], at: number): readonly string[]
 }
 
 /** Records an estimate under this id, for want of the provider's word. */
@@ -29,6 +32,7 @@ interface Parked {
 
 /** A call whose job is over, ready to be priced. */
 export interface EndedJob {
+  readonly key: string
   readonly call: FinishedCall
   readonly hold: Hold | undefined
 }
@@ -41,6 +45,8 @@ export interface Jobs {
    * `hold` is its own, where it has started the job and was told at once how that ended.
    */
   hear(asked: FinishedCall, results: readonly JobResult[], hold?: Hold): readonly EndedJob[]
+  /** Those of them that no other process has recorded; asked right before they are. */
+  claim(ended: readonly EndedJob[]): readonly EndedJob[]
   /** Records what is still open as far as it can be estimated: this process will not hear of it. */
   giveUp(): Promise<void>
   giveUpAtOnce(): void
@@ -123,7 +129,7 @@ export function createJobs(
     const parked = take(key)
     const started = parked?.call ?? originOf(key)
     const call = { ...asked, ...started, ...told(asked, started?.facts ?? asked.facts), eventId: jobEventId(key) }
-    return { call, hold: parked?.hold ?? hold }
+    return { key, call, hold: parked?.hold ?? hold }
   }
 
   function resultOf(asked: FinishedCall, result: JobResult): EndedJob | undefined {
@@ -141,7 +147,7 @@ export function createJobs(
       facts: { model, stream: false },
       eventId: jobEventId(key),
     }
-    return { call, hold: undefined }
+    return { key, call, hold: undefined }
   }
 
   /** One of a list is only told, and only counts, where it is known who started it. */
@@ -179,6 +185,14 @@ export function createJobs(
       const calls = [...results, ...(asked.reading.results ?? [])].map((result) => resultOf(asked, result))
       const others = listed.map((reading) => listedOf(asked, reading))
       return [ended, ...calls, ...others].filter((one) => one !== undefined)
+    },
+    claim(ended) {
+      if (ended.length === 0) return ended
+      const keys = ended.map(({ key }) => key)
+      const fresh = new Set(store.claim(keys, ended[0]!.call.at))
+      if (fresh.size === ended.length) return ended
+      for (const { key, hold } of ended) if (hold && !fresh.has(key)) release(hold)
+      return ended.filter(({ key }) => fresh.has(key))
     },
     async giveUp() {
       const left = [...open]

@@ -1,12 +1,14 @@
 // The usage that a provider never reported: estimated from the request and from what arrived, with bounds.
 
-import { estimateTokens, guessTokens, type TokenEstimate } from '../providers/estimate.ts'
+import { estimateTokens, guessTokens, NO_TOKENS, type TokenEstimate } from '../providers/estimate.ts'
 import { type Bucket, tokenTotals } from '../usage.ts'
 import type { FinishedCall } from './record.ts'
 
 /** What an estimate goes by. */
 export interface Evidence {
   readonly prompt: Iterable<string>
+  /** What the provider puts around the prompt, where that is documented. */
+  readonly frame?: TokenEstimate | undefined
   /** What of the answer has arrived. */
   readonly generated: Iterable<string>
   /** Nobody has seen the answer: it is made, and billed, all the same. */
@@ -24,14 +26,17 @@ const LONGEST_TIMES_USUAL = 10
  */
 export async function fillUsage(call: FinishedCall, evidence: Evidence): Promise<FinishedCall> {
   const { isInputKnown, isOutputKnown } = whatIsKnown(call)
-  const input = isInputKnown ? undefined : await estimateTokens(evidence.prompt)
-  const output = isOutputKnown || evidence.isUnseen ? undefined : await estimateTokens(evidence.generated)
+  const model = call.reading.model ?? call.facts.model
+  const input = isInputKnown ? undefined : await estimateTokens(evidence.prompt, model, evidence.frame)
+  // The pieces of a stream are one text: a token is often sent in two.
+  const whole = [[...evidence.generated].join('')]
+  const output = isOutputKnown || evidence.isUnseen ? undefined : await estimateTokens(whole, model)
   return filled(call, evidence, input, output)
 }
 
 /** The same from characters alone: while a process exits there is no time to load a tokenizer. */
 export function fillUsageAtOnce(call: FinishedCall, evidence: Evidence): FinishedCall {
-  return filled(call, evidence, guessTokens(evidence.prompt), guessTokens(evidence.generated))
+  return filled(call, evidence, guessTokens(evidence.prompt, evidence.frame), guessTokens(evidence.generated))
 }
 
 function whatIsKnown({ usage = {}, reading }: FinishedCall) {
@@ -41,13 +46,11 @@ function whatIsKnown({ usage = {}, reading }: FinishedCall) {
   return { inputTokens, outputTokens, isInputKnown, isOutputKnown: outputTokens > 0 && !isDoubtful }
 }
 
-const NOTHING: TokenEstimate = { tokens: 0, low: 0, high: 0 }
-
 function filled(
   call: FinishedCall,
   { isUnseen, usualOutput }: Evidence,
-  ofPrompt: TokenEstimate = NOTHING,
-  ofGenerated: TokenEstimate = NOTHING,
+  ofPrompt: TokenEstimate = NO_TOKENS,
+  ofGenerated: TokenEstimate = NO_TOKENS,
 ): FinishedCall {
   const { facts, streamEnd } = call
   const known = whatIsKnown(call)

@@ -1,8 +1,9 @@
 // Whether there is money for any call at all: asked before something that is no call, and may lead to many.
 
 import type { CallContext } from '../call.ts'
-import type { Account } from '../limits/limit-store.ts'
+import type { Pocket } from '../limits/pocket.ts'
 import type { Payer } from '../tenant.ts'
+import { belongingOf } from './belonging.ts'
 import { isRefusal } from './outcome.ts'
 
 type Context = Pick<CallContext, 'limiter' | 'problems' | 'now' | 'refused'>
@@ -11,8 +12,9 @@ type Context = Pick<CallContext, 'limiter' | 'problems' | 'now' | 'refused'>
 const LEAST = { expected: 1n, ceiling: 1n }
 
 /** Throws the refusal; nothing is held afterwards. Nobody's calls are judged when they are made. */
-export function askForMoney(context: Context, { tenantId }: Payer): void | Promise<void> {
-  if (tenantId === undefined) return undefined
+export function askForMoney(context: Context, payer: Payer): void | Promise<void> {
+  if (payer.tenantId === undefined) return undefined
+  const belonging = belongingOf(payer, undefined)
   const { limiter, problems, now, refused } = context
   const at = now()
   const refuse = (error: unknown): void => {
@@ -23,15 +25,15 @@ export function askForMoney(context: Context, { tenantId }: Payer): void | Promi
     const message = 'A limit could not be checked; the connection went on.'
     problems.report({ kind: 'limit', message, cause: error }, 'limit:check')
   }
-  const hold = (accounts: readonly Account[]): void | Promise<void> => {
-    if (accounts.length === 0) return undefined
-    const held = limiter.reserve(accounts, LEAST, at)
+  const hold = (pockets: readonly Pocket[]): void | Promise<void> => {
+    if (pockets.length === 0) return undefined
+    const held = limiter.reserve(pockets, LEAST, belonging)
     if (held instanceof Promise) return held.then((taken) => limiter.settle(taken, 0n, at))
     limiter.settle(held, 0n, at)
   }
   try {
-    const accounts = limiter.accounts(tenantId, at)
-    const asked = accounts instanceof Promise ? accounts.then(hold) : hold(accounts)
+    const pockets = limiter.pockets(belonging, at)
+    const asked = pockets instanceof Promise ? pockets.then(hold) : hold(pockets)
     return asked?.catch(refuse)
   } catch (error) {
     return refuse(error)

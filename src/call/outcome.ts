@@ -1,7 +1,10 @@
 // How a call came out: names for its end, its error and its attempts, without a word of what was said in it.
 
+import { LimitExceededError } from '../errors.ts'
 import type { Attempt } from '../event.ts'
 import type { AttemptResult, ExchangeEnd } from '../patch/exchange.ts'
+import type { Cost } from '../pricing/price.ts'
+import { CHARGE_FIELDS } from '../providers/charge.ts'
 import { codeOf } from '../providers/counts.ts'
 import type { Reading, Route } from '../providers/provider.ts'
 import type { UsageSource } from '../usage.ts'
@@ -59,7 +62,7 @@ function errorCode(error: unknown): string | undefined {
 }
 
 export function isRefusal(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === 'LIMIT_EXCEEDED'
+  return error instanceof LimitExceededError
 }
 
 /** What was seen of an answer by the time it was over. */
@@ -119,7 +122,10 @@ export function flagsOf(seen: Seen, isUsageOptional: boolean): readonly string[]
 const UNSEEN_RESULTS = 'unseen:results'
 
 /** One sentence for each kind of fault in what a provider said it used. */
-export function doubtsOf({ provider, endpoint, flags = [], reading, usageSource }: FinishedCall): readonly string[] {
+export function doubtsOf(
+  { provider, endpoint, flags = [], reading, usage, usageSource }: FinishedCall,
+  cost: Cost | undefined,
+): readonly string[] {
   const doubts: string[] = []
   if (reading.figures?.durationUnavailable)
     doubts.push(
@@ -134,8 +140,26 @@ export function doubtsOf({ provider, endpoint, flags = [], reading, usageSource 
     doubts.push(
       `${provider} wrote the results of a batch to where this process does not see them: what it used is not known.`,
     )
-  const wrong = reading.flags?.filter((flag) => flag !== UNSEEN_RESULTS).join(', ')
-  if (wrong)
-    doubts.push(`${provider} reported usage that cannot be right (${wrong}): it is billed at the dearest reading.`)
+  const wrong = (reading.flags ?? []).filter((flag) => flag !== UNSEEN_RESULTS)
+  if (wrong.length > 0) {
+    const isCharge = wrong.every((flag) => CHARGES.has(flag.slice(flag.indexOf(':') + 1)))
+    const what = `${provider} reported ${isCharge ? 'a charge' : 'usage'} that cannot be right (${wrong.join(', ')})`
+    doubts.push(`${what}: ${billedAs({ usage, usageSource }, cost, isCharge)}.`)
+  }
   return doubts
+}
+
+const CHARGES = new Set<string>([...Object.values(CHARGE_FIELDS), 'costUsd'])
+
+/** What became of the bill, when not all that the provider said can be right. */
+function billedAs(
+  { usage, usageSource }: Pick<FinishedCall, 'usage' | 'usageSource'>,
+  cost: Cost | undefined,
+  isCharge: boolean,
+): string {
+  if (cost?.source === 'reported') return 'what it charges is billed all the same'
+  if (usage === undefined || Object.keys(usage).length === 0) return 'nothing is billed for it'
+  if (cost === undefined) return 'it has no price either, and is recorded without a cost'
+  if (usageSource !== 'reported') return 'what it used is estimated, and billed by that'
+  return isCharge ? 'it is billed by the price book' : 'it is billed at the dearest reading'
 }

@@ -2,43 +2,56 @@
 
 import type { LLMEvent } from '../event.ts'
 import type { Hold, Limiter } from '../limits/limiter.ts'
-import type { PriceBook } from '../pricing/price.ts'
+import type { Cost, PriceBook, PriceGap } from '../pricing/price.ts'
 import type { ProblemReporter } from '../problems.ts'
-import type { Experience } from './estimate.ts'
+import { tokenTotals } from '../usage.ts'
+import { belongingOf } from './belonging.ts'
+import type { Drift } from './drift.ts'
+import type { Experience } from './experience.ts'
 import type { Recording } from './in-turn.ts'
 import type { Estimate } from './jobs.ts'
+import type { Markup } from './markup.ts'
 import { type Evidence, fillUsage, fillUsageAtOnce } from './missing-usage.ts'
 import { doubtsOf } from './outcome.ts'
-import { costOf, type FinishedCall, recordOf } from './record.ts'
+import { costOf, type FinishedCall, gapOf, queryOf, recordOf } from './record.ts'
 
 /** What the end of a call needs of the rest of the meter. */
 export interface SettlingContext {
   readonly limiter: Limiter
   readonly problems: ProblemReporter
   readonly experience: Experience
+  readonly drift: Drift
   readonly appName: string | undefined
   readonly environment: string | undefined
+  readonly markup?: Markup | undefined
   /** The call used something that has no price. */
-  unpriced(provider: string, model: string): void
+  unpriced(provider: string, model: string, gap: PriceGap | undefined): void
   /** Takes the event of a finished call; what follows is no longer on the caller's path. */
   record(event: LLMEvent): void
 }
 
 export function settle(call: FinishedCall, book: PriceBook, hold: Hold | undefined, context: SettlingContext): void {
-  const { limiter, experience, appName, environment } = context
-  const { usage, reading, provider, facts, payer, at } = call
-  const model = reading.model ?? facts.model
-  const { serviceTier, geo, variant } = reading
-  const query = { provider, model, at, serviceTier, geo, variant, tenantId: payer.tenantId }
-  const cost = usage && costOf(book, usage, reading, query)
-  const event = recordOf(call, { cost, priceVersion: book.version, appName, environment })
-  if (usage && !cost) context.unpriced(provider, facts.model)
-  if (call.usageSource === 'reported') experience.learn(call.endpoint, facts.model, event.outputTokens ?? 0)
-  if (call.flags || reading.figures) for (const doubt of doubtsOf(call)) reportStrange(context, provider, doubt)
+  const { limiter, experience, appName, environment, markup } = context
+  const { usage, reading, provider, payer, at } = call
+  const query = queryOf(call, payer.tenantId)
+  const cost = costOf(book, usage, reading, query)
+  const gap = usage && !cost ? gapOf(book, usage, reading, query) : undefined
+  const event = recordOf(call, { cost, gap, query, priceVersion: book.version, markup, appName, environment })
+  if (usage && !cost) context.unpriced(provider, query.model, gap)
+  if (call.usageSource === 'reported') learn(experience, call, event, cost)
+  if (call.flags || reading.figures) for (const doubt of doubtsOf(call, cost)) reportStrange(context, provider, doubt)
   if (hold) limiter.settle(hold, cost?.pico ?? 0n, at)
   // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
-  else if (cost && payer.tenantId !== undefined) limiter.spend(payer.tenantId, cost.pico, at)
+  else if (cost) limiter.spend(belongingOf(payer, call.facts.model), cost.pico, at)
   context.record(event)
+  if (call.countedTokens !== undefined && !call.flags?.length)
+    context.drift.note(query.model, call.countedTokens, tokenTotals(reading.usage ?? {}).inputTokens)
+}
+
+function learn(experience: Experience, call: FinishedCall, event: LLMEvent, cost: Cost | undefined): void {
+  const { endpoint, facts, payer } = call
+  const outputTokens = event.outputTokens ?? 0
+  experience.learn({ tenantId: payer.tenantId, endpoint, model: facts.model, outputTokens, cost: cost?.pico })
 }
 
 /** Something in what a provider said cannot be right. */

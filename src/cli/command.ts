@@ -1,6 +1,7 @@
 // A command as data, and the reading of a command line by it.
 
 import { parseArgs } from 'node:util'
+import { nearest } from '../options/nearest.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Option {
@@ -22,7 +23,7 @@ export type Values<O extends Options> = {
     : O[Name]['multiple'] extends true
       ? readonly string[]
       : string
-}
+} & { readonly argument?: string }
 
 export interface Setting {
   readonly terminal: Terminal
@@ -36,6 +37,8 @@ export interface Command<O extends Options = Options> {
   /** What a person should know before using it: paragraphs. */
   readonly about: readonly string[]
   readonly options: O
+  /** What may stand behind the name of the command, once, without an option before it. */
+  readonly argument?: { readonly name: string; readonly help: string }
   readonly examples: readonly string[]
   /** Resolves to the exit code; nothing is 0. */
   run(values: Values<O>, setting: Setting): Promise<number | undefined>
@@ -81,6 +84,12 @@ export function readValues(command: Command, args: readonly string[]): Values<Op
   const values: Record<string, unknown> = {}
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue
+    if (token.kind === 'positional' && command.argument && values['argument'] === undefined) {
+      values['argument'] = token.value
+      continue
+    }
+    if (token.kind === 'positional' && command.argument)
+      throw new Stop(2, `\`${name}\` takes one ${command.argument.name}, got ${JSON.stringify(token.value)} besides.`)
     if (token.kind === 'positional')
       throw new Stop(2, `\`${name}\` takes options only, got ${JSON.stringify(token.value)}${hint('', [], name)}`)
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
@@ -105,24 +114,4 @@ export function readValues(command: Command, args: readonly string[]): Values<Op
 function hint(typed: string, options: readonly string[], command: string): string {
   const name = nearest(typed, options)
   return name === undefined ? `; \`tallygate ${command} --help\` lists them.` : `; did you mean \`--${name}\`?`
-}
-
-/** The name that was probably meant. */
-export function nearest(typed: string, names: readonly string[]): string | undefined {
-  return names
-    .map((name) => ({ name, distance: distance(typed, name) }))
-    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
-    .sort((a, b) => a.distance - b.distance)[0]?.name
-}
-
-/** Levenshtein's: how many letters have to be changed, added or taken away. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    row = next
-  }
-  return row[b.length]!
 }

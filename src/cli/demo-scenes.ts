@@ -121,7 +121,7 @@ async function askUntilRefused(assistant: Assistant): Promise<string[]> {
 
 /** What an application would show: all of it stands on the error as data. */
 function upgradePrompt({ spentUsd, limitUsd, resetsAt }: LimitExceededError, call: number): string[] {
-  const [spent, limit] = [spentUsd, limitUsd].map((usd) => formatMoney(parseUsd(usd)!))
+  const [spent, limit] = [spentUsd, limitUsd].map((usd) => formatMoney(parseUsd(usd!)!))
   return [
     `Call ${call} is refused before it is sent: a LimitExceededError, and the app shows`,
     `  "You have used ${spent} of your ${limit} for today. Upgrade for more,`,

@@ -2,7 +2,7 @@
 
 import { existsSync, statSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import type { CopyDiagnosis, DoctorReport, SdkDiagnosis } from '../meter/doctor.ts'
+import type { DoctorReport, SdkDiagnosis } from '../meter/doctor.ts'
 import { DIR, defineCommand, type Options, Stop } from './command.ts'
 import { folderOf, ledgerIn, shown } from './place.ts'
 import { type Cell, type Column, layOut } from './table.ts'
@@ -64,7 +64,6 @@ function printDiagnosis(
   const missing = sdks.filter(({ copies }) => copies.length === 0).map(({ packageName }) => packageName)
   const notes = [
     ...(rows.length > 0 && missing.length > 0 ? [`Not installed: ${missing.join(', ')}.`] : []),
-    ...sdks.flatMap(({ packageName, copies }) => [...reasonsOf(packageName, copies)]),
     ...advice,
     `The ledger is ${shown(ledger)}${existsSync(ledger) ? '' : ', which is not there yet'}.`,
   ]
@@ -98,9 +97,4 @@ function placeOf(path: string | undefined, folder: string): string {
   const owner = parts.length > 2 ? parts.at(-2)! : undefined
   if (owner === undefined) return relative(folder, parts[0]!) === '' ? 'the app' : shown(parts[0]!)
   return `in ${owner.replaceAll('\\', '/')}`
-}
-
-function* reasonsOf(packageName: string, copies: readonly CopyDiagnosis[]): Generator<string> {
-  for (const reason of new Set(copies.flatMap((copy) => (copy.isPatched ? [] : [copy.reason ?? 'no reason is known']))))
-    yield `${packageName}: ${reason}`
 }

@@ -4,7 +4,7 @@ import { formatUsd } from '../money.ts'
 import type { Dimension, TotalsQuery, TotalsRow } from '../sinks/ledger.ts'
 import { csvLine } from './csv.ts'
 import type { LimitStanding } from './limits.ts'
-import { totalOf } from './spend.ts'
+import { hasResale, totalOf } from './spend.ts'
 
 /** The names of the columns, in both forms; those of the wire where it has them. */
 const FIGURES = {
@@ -18,13 +18,17 @@ const FIGURES = {
   estimated: ({ estimated }) => estimated,
 } as const satisfies Record<string, (row: TotalsRow) => number | string>
 
-function figuresOf(row: TotalsRow): Record<string, number | string> {
-  return Object.fromEntries(Object.entries(FIGURES).map(([name, read]) => [name, read(row)]))
+/** The last one only where something was sold. */
+function figuresOf(row: TotalsRow, isSold: boolean): Record<string, number | string | null> {
+  const figures = Object.fromEntries(Object.entries(FIGURES).map(([name, read]) => [name, read(row)]))
+  if (!isSold) return figures
+  return { ...figures, resale_usd: row.resale === undefined ? null : formatUsd(row.resale) }
 }
 
 export function toCsv(by: readonly Dimension[], rows: readonly TotalsRow[]): string {
-  const header = csvLine([...by, ...Object.keys(FIGURES)])
-  return header + rows.map((row) => csvLine([...row.key, ...Object.values(figuresOf(row))])).join('')
+  const isSold = hasResale(rows)
+  const header = csvLine([...by, ...Object.keys(FIGURES), ...(isSold ? ['resale_usd'] : [])])
+  return header + rows.map((row) => csvLine([...row.key, ...Object.values(figuresOf(row, isSold))])).join('')
 }
 
 export interface JsonReport {
@@ -36,6 +40,7 @@ export interface JsonReport {
 
 export function toJson({ ledger, query, rows, limits }: JsonReport): string {
   const { by, since, until, tenantId } = query
+  const isSold = hasResale(rows)
   const report = {
     ledger,
     since: timeOf(since),
@@ -44,9 +49,9 @@ export function toJson({ ledger, query, rows, limits }: JsonReport): string {
     by,
     rows: rows.map((row) => ({
       ...Object.fromEntries(by.map((dimension, i) => [dimension, row.key[i] ?? null])),
-      ...figuresOf(row),
+      ...figuresOf(row, isSold),
     })),
-    total: figuresOf(totalOf(rows)),
+    total: figuresOf(totalOf(rows), isSold),
     limits: limits.map(({ tenantId, window, mode, limit, spent, remaining, resetsAt }) => ({
       tenant: tenantId,
       window,

@@ -30,19 +30,17 @@ export function overview(commands: readonly Command[], terminal: Terminal): void
 
 export function helpOf(command: Command, terminal: Terminal): void {
   const { paint, print, width } = terminal
-  const { name, about, options, examples } = command
+  const { name, about, options, argument, examples } = command
   print(`${paint('bold', `tallygate ${name}`)}: ${lowerFirst(command.summary)}`)
   for (const paragraph of about) {
     print()
     for (const line of wrap(paragraph, width)) print(line)
   }
   print()
-  print(`Usage: tallygate ${name} [options]`)
+  print(`Usage: tallygate ${name} ${argument ? `[${argument.name}] ` : ''}[options]`)
   print()
-  printList(
-    Object.entries(options as Options).map(([option, facts]) => [flagOf(option, facts), facts.help]),
-    terminal,
-  )
+  const list = Object.entries(options as Options).map(([option, facts]) => [flagOf(option, facts), facts.help] as const)
+  printList(argument ? [[`<${argument.name}>`, argument.help], ...list] : list, terminal)
   print()
   print('Examples:')
   for (const example of examples) print(`  ${example}`)

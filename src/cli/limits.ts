@@ -57,7 +57,7 @@ export function printLimits(standings: readonly LimitStanding[], top: number, no
     const style = styleOf(standing)
     return [
       tenantId,
-      mode === 'hard' ? `${window}, hard` : window,
+      mode === 'expected' ? window : `${window}, ${mode}`,
       formatMoney(limit),
       spent(standing.spent),
       { text: remaining(standing.remaining), ...(style && { paint: (text: string) => paint(style, text) }) },

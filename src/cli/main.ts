@@ -4,15 +4,21 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { MeterError } from '../errors.ts'
-import { type Command, nearest, readValues, Stop } from './command.ts'
+import { nearest } from '../options/nearest.ts'
+import { type Command, readValues, Stop } from './command.ts'
+import { deadLetters } from './dead-letters.ts'
 import { demo } from './demo.ts'
 import { doctor } from './doctor.ts'
+import { drain } from './drain.ts'
 import { helpOf, overview } from './help.ts'
+import { migrate } from './migrate.ts'
+import { prices } from './prices.ts'
 import { report } from './report.ts'
+import { reprice } from './reprice.ts'
 import { serve } from './serve.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
-const COMMANDS: readonly Command[] = [report, serve, doctor, demo]
+const COMMANDS: readonly Command[] = [report, prices, reprice, serve, drain, deadLetters, migrate, doctor, demo]
 
 async function main(args: readonly string[], terminal: Terminal): Promise<number> {
   const [first, ...rest] = args

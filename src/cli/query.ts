@@ -1,7 +1,8 @@
 // What a report is asked, out of the options of the command line. Throws a `Stop` of one sentence for what cannot be asked.
 
+import { nearest } from '../options/nearest.ts'
 import { DIMENSIONS, type Dimension, type TotalsQuery } from '../sinks/ledger.ts'
-import { nearest, Stop } from './command.ts'
+import { Stop } from './command.ts'
 import { formatMoment, MOMENT_FORMS, parseMoment } from './period.ts'
 
 export type Period = Pick<TotalsQuery, 'since' | 'until' | 'tenantId'>

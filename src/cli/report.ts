@@ -1,12 +1,11 @@
-// `tallygate report`: what the embedded ledger says was spent.
+// `tallygate report`: what a ledger says was spent.
 
-import { resolve } from 'node:path'
 import { DIMENSIONS, type Dimension, type Ledger } from '../sinks/ledger.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
 import { toCsv, toJson } from './export.ts'
+import { DATABASE_URL, openToRead } from './ledgers.ts'
 import { limitsNow, printLimits } from './limits.ts'
 import { MOMENT_FORMS } from './period.ts'
-import { existingLedgerIn, folderOf, shown } from './place.ts'
 import { dimensionsOf, inWords, type Period, periodOf, topOf } from './query.ts'
 import { inOrder, printSpend } from './spend.ts'
 import type { Terminal } from './terminal.ts'
@@ -28,6 +27,7 @@ const OPTIONS = {
   },
   csv: { type: 'boolean', help: 'Print CSV likewise, without limits.' },
   dir: DIR,
+  'database-url': DATABASE_URL,
 } as const
 
 const TOP = 20
@@ -53,19 +53,15 @@ export const report = defineCommand({
     const period = periodOf(values, now)
     const top = values.top === undefined ? undefined : topOf(values.top)
     if (values.json && values.csv) throw new Stop(2, 'Give either `--json` or `--csv`.')
-    const path = existingLedgerIn(folderOf(values.dir, env))
-    const { sqliteLedger } = await import('../sinks/sqlite.ts')
-    const ledger = sqliteLedger({ path, readOnly: true })
+    const { ledger, name, shown } = await openToRead(values, env)
     try {
       const query = { by: by ?? ['tenant' as const], ...period }
       if (values.csv) terminal.write(toCsv(query.by, inOrder(query.by, await ledger.totals(query))))
       else if (values.json) {
         const rows = inOrder(query.by, await ledger.totals(query))
-        terminal.write(
-          toJson({ ledger: resolve(path), query, rows, limits: await limitsNow(ledger, query.tenantId, now) }),
-        )
+        terminal.write(toJson({ ledger: name, query, rows, limits: await limitsNow(ledger, query.tenantId, now) }))
       } else {
-        const heading = printable(`${shown(path)}, ${inWords(period)}`)
+        const heading = printable(`${shown}, ${inWords(period)}`)
         await printReport(ledger, { by, period, heading, now, terminal, ...(top !== undefined && { top }) })
       }
     } finally {

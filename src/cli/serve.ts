@@ -1,9 +1,9 @@
-// `tallygate serve`: the ingest endpoint, in front of the embedded ledger.
+// `tallygate serve`: the ingest endpoint, in front of a ledger.
 
-import { resolve } from 'node:path'
 import { resolveOptions } from '../options.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
-import { folderOf, ledgerIn, shown } from './place.ts'
+import { DATABASE_URL, databaseUrlOf, type LedgerValues, openToWrite } from './ledgers.ts'
+import { folderOf, shown } from './place.ts'
 import { printable } from './width.ts'
 
 const PORT = 8787
@@ -24,6 +24,7 @@ export const serve = defineCommand({
       help: 'A key that opens the endpoint; several are for changing them. Default: $TALLYGATE_API_KEY.',
     },
     dir: DIR,
+    'database-url': DATABASE_URL,
   },
   examples: [
     'TALLYGATE_API_KEY=$(openssl rand -hex 24) tallygate serve',
@@ -33,12 +34,10 @@ export const serve = defineCommand({
     const { print, complain, paint } = terminal
     const apiKeys = keysOf(values['api-key'], env)
     const port = portOf(values.port)
-    const path = ledgerIn(folderOf(values.dir, env))
-    const [{ serve }, { sqliteLedger }] = await Promise.all([
+    const [{ serve }, { ledger, name, shown: place }] = await Promise.all([
       import('../server/serve.ts'),
-      import('../sinks/sqlite.ts'),
+      openToWrite(values, env),
     ])
-    const ledger = sqliteLedger({ path })
     try {
       // Opens it: what is wrong with the ledger is said now and not when the first event comes.
       await ledger.limits()
@@ -52,13 +51,14 @@ export const serve = defineCommand({
       }).catch((error: NodeJS.ErrnoException) => {
         throw new Stop(1, cannotListen(error, values.host, port))
       })
-      print(`Listening on ${paint('bold', server.url)}, writing to ${shown(path)}. In the apps:`)
+      print(`Listening on ${paint('bold', server.url)}, writing to ${place}. In the apps:`)
       print()
       print(`  new Meter({ url: '${server.url}/v1/ingest', apiKey: process.env.TALLYGATE_API_KEY })`)
       print()
-      print(paint('dim', `Ctrl-C stops it. To look: tallygate report --dir ${shown(folderOf(values.dir, env))}`))
+      const where = isInFolder(values, env) ? ` --dir ${shown(folderOf(values.dir, env))}` : ''
+      print(paint('dim', `Ctrl-C stops it. To look: tallygate report${where}`))
       const signal = await stopped
-      print(`${signal}: answering what is under way, then closing ${resolve(path)}.`)
+      print(`${signal}: answering what is under way, then closing ${name}.`)
       await server.close()
     } finally {
       await ledger.close()
@@ -66,6 +66,10 @@ export const serve = defineCommand({
     return undefined
   },
 })
+
+function isInFolder(values: LedgerValues, env: NodeJS.ProcessEnv): boolean {
+  return databaseUrlOf(values, env) === undefined
+}
 
 function keysOf(given: readonly string[] | undefined, { TALLYGATE_API_KEY }: NodeJS.ProcessEnv): readonly string[] {
   const { apiKey } = resolveOptions({}, { TALLYGATE_API_KEY })

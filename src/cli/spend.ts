@@ -21,7 +21,8 @@ function compare<T extends string | bigint>(a: T, b: T): number {
 }
 
 export function totalOf(rows: readonly TotalsRow[]): TotalsRow {
-  const sum = (field: Exclude<keyof TotalsRow, 'key' | 'cost'>) => rows.reduce((total, row) => total + row[field], 0)
+  const sum = (field: Exclude<keyof TotalsRow, 'key' | 'cost' | 'resale'>) =>
+    rows.reduce((total, row) => total + row[field], 0)
   return {
     key: [],
     calls: sum('calls'),
@@ -32,7 +33,13 @@ export function totalOf(rows: readonly TotalsRow[]): TotalsRow {
     cachedTokens: sum('cachedTokens'),
     outputTokens: sum('outputTokens'),
     cost: rows.reduce((total, row) => total + row.cost, 0n),
+    ...(hasResale(rows) && { resale: rows.reduce((total, row) => total + (row.resale ?? 0n), 0n) }),
   }
+}
+
+/** Whether any of it was sold. */
+export function hasResale(rows: readonly TotalsRow[]): boolean {
+  return rows.some(({ resale }) => resale !== undefined)
 }
 
 /** A day is never cut: half a date says nothing. */
@@ -47,6 +54,7 @@ const FIGURES: readonly Column[] = [
   { title: 'cost' },
   { title: '', gap: 0, align: 'left' },
 ]
+const RESALE: Column = { title: 'resale' }
 
 export interface SpendOptions {
   /** Rows shown; those beyond are added up in one. */
@@ -67,10 +75,18 @@ export function printSpend(
   const columns = [
     ...by.map((dimension, i) => ({ title: titleOf(dimension), least: leastOf(dimension, i) })),
     ...FIGURES,
+    ...(total.resale === undefined ? [] : [RESALE]),
   ]
+  const sold = usdColumn([...shown, total].map(({ resale = 0n }) => resale))
+  const resaleOf = ({ resale }: TotalsRow) =>
+    total.resale === undefined ? [] : [resale === undefined ? '' : sold(resale)]
   const cells = [
-    ...shown.map((row) => [...row.key.map((name, i) => name ?? `(no ${titleOf(by[i]!)})`), ...figuresOf(row, usd)]),
-    [...by.map((_, i) => (i === 0 ? 'total' : '')), ...figuresOf(total, usd)],
+    ...shown.map((row) => [
+      ...row.key.map((name, i) => name ?? `(no ${titleOf(by[i]!)})`),
+      ...figuresOf(row, usd),
+      ...resaleOf(row),
+    ]),
+    [...by.map((_, i) => (i === 0 ? 'total' : '')), ...figuresOf(total, usd), ...resaleOf(total)],
   ]
   const table = layOut(columns, cells, width)
   print(paint('dim', table.header))

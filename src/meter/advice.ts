@@ -1,5 +1,7 @@
 // What an application's own manifest says of copies that no patch can reach: those inside of a bundle.
 
+import { PACKAGES } from '../patch/locate.ts'
+
 const DOCS = 'docs/loading.md of the package says how'
 
 interface Hint {
@@ -7,6 +9,8 @@ interface Hint {
   readonly packages: readonly string[]
   /** No hint where the configuration has this. */
   readonly unless?: { readonly files: RegExp; readonly text: RegExp }
+  /** Only where something is missing: most who have it bundle no SDK. */
+  readonly isForMissing?: boolean
   readonly advice: string
 }
 
@@ -18,12 +22,19 @@ const HINTS: readonly Hint[] = [
   },
   {
     packages: ['esbuild', 'tsup', 'tsdown', 'rollup', 'rolldown', 'webpack', '@rspack/core', '@vercel/ncc', 'parcel'],
+    isForMissing: true,
     advice: `A bundler is installed: where it bundles the SDKs into the application, patchAll() sees what they do through \`fetch\` alone. Keep them external, or call meter.patch(name, { modules: [...] }) in the module that makes the client; ${DOCS}.`,
   },
 ]
 
+/** What was seen besides: packages of SDKs that were found, and whether calls went past the meter. */
+interface Seen {
+  readonly found: ReadonlySet<string>
+  readonly isMissing: boolean
+}
+
 /** One sentence or two for each thing that the folder's `package.json` and its neighbours give cause for. */
-export function adviceFor(folder: string): readonly string[] {
+export function adviceFor(folder: string, { found, isMissing }: Seen): readonly string[] {
   const { readdirSync, readFileSync } = process.getBuiltinModule('node:fs')
   const { join } = process.getBuiltinModule('node:path')
   const read = (name: string): string => {
@@ -41,8 +52,10 @@ export function adviceFor(folder: string): readonly string[] {
     }
   }
   const packages = dependenciesIn(read('package.json'))
+  const isAnyMissing = isMissing || Object.values(PACKAGES).some((name) => packages.has(name) && !found.has(name))
   return HINTS.filter(
-    (hint) => hint.packages.some((name) => packages.has(name)) && !(hint.unless && has(hint.unless)),
+    ({ packages: any, unless, isForMissing }) =>
+      any.some((name) => packages.has(name)) && !(unless && has(unless)) && (isAnyMissing || !isForMissing),
   ).map(({ advice }) => advice)
 }
 

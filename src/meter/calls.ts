@@ -1,6 +1,7 @@
 // The calls of one meter: which are under way, which wait to be read, and what is still being written down.
 
-import { createExperience } from '../call/estimate.ts'
+import { createDrift, type Drift } from '../call/drift.ts'
+import { createExperience } from '../call/experience.ts'
 import { createJobs, type JobStore } from '../call/jobs.ts'
 import { askForMoney } from '../call/money-left.ts'
 import { Call, type CallContext } from '../call.ts'
@@ -8,14 +9,12 @@ import type { Observer } from '../patch/exchange.ts'
 import type { createRouting } from '../providers/index.ts'
 import { currentPayer, type Payer, resumeAs, runAsNobody } from '../tenant.ts'
 
-type FromMeter = Omit<CallContext, 'experience' | 'jobs' | 'refusers' | 'unread' | 'ended' | 'keep'>
+type FromMeter = Omit<CallContext, 'experience' | 'drift' | 'jobs' | 'refusers' | 'unread' | 'ended' | 'keep'>
 
 /** What the calls need of the rest of the meter. */
 export interface CallSetup extends FromMeter {
   readonly find: ReturnType<typeof createRouting>
   readonly jobStore: JobStore
-  /** Whose calls pass unmetered. */
-  isMuted(provider: string): boolean
   /** A call has begun. */
   started(): void
 }
@@ -24,6 +23,8 @@ export interface Calls {
   readonly observer: Observer
   /** Calls that have begun and not ended. */
   readonly openCount: number
+  /** See `MeterStats.tokenRatios`. */
+  readonly tokenRatios: Drift['ratios']
   /** Work that `settled` waits for; `atOnce` does without waiting what is left of it when the process exits. */
   keep(work: Promise<unknown>, atOnce?: () => void): void
   /** Resolves when every call that has ended so far has its event. */
@@ -112,6 +113,7 @@ export function createCalls(setup: CallSetup): Calls {
   const context: CallContext = {
     ...setup,
     experience: createExperience(),
+    drift: createDrift(problems),
     jobs: createJobs(setup.jobStore, (hold) => setup.limiter.settle(hold, 0n, setup.now()), keep),
     refusers: new Set(),
     unread(call, read) {
@@ -128,7 +130,7 @@ export function createCalls(setup: CallSetup): Calls {
     capture: payerNow,
     ask(payer, { wire, host, path }) {
       const found = setup.find(wire, 'socket', host, path)
-      if (!found || setup.isMuted(found.provider)) return undefined
+      if (!found) return undefined
       // The book is read while the connection opens.
       if (!prices.book) keep(prices.load())
       return askForMoney(context, payer as Payer)
@@ -137,7 +139,7 @@ export function createCalls(setup: CallSetup): Calls {
     begin(payer, request) {
       return problems.guard('internal', 'looking at a request', () => {
         const found = setup.find(request.wire, request.method, request.host, request.path)
-        if (!found || setup.isMuted(found.provider)) return undefined
+        if (!found) return undefined
         // The book is read while the request is on its way.
         if (!prices.book) keep(prices.load())
         const call = new Call(context, payer as Payer, request, found)
@@ -155,6 +157,9 @@ export function createCalls(setup: CallSetup): Calls {
     observer,
     get openCount() {
       return open.size
+    },
+    get tokenRatios() {
+      return context.drift.ratios
     },
     keep,
     settled,

@@ -50,12 +50,15 @@ export function diagnose(
     const copies = [...known, ...others].map((copy) => ({ ...copy, support: supportOf(sdk, copy.version) }))
     return { sdk, packageName: PACKAGES[sdk], tested: testedRange(sdk), copies }
   })
-  return {
-    node: process.versions.node,
-    sdks,
-    coverage,
-    advice: [...adviceOn(sdks), ...adviceOf(coverage), ...adviceFor(folder ?? process.cwd())],
-  }
+  const found = new Set(sdks.flatMap(({ packageName, copies }) => (copies.length > 0 ? [packageName] : [])))
+  const isMissing = Object.values(coverage).some(({ seen, metered }) => seen > metered)
+  const advice = [
+    ...adviceOn(sdks),
+    ...adviceOnFetch(stands),
+    ...adviceOf(coverage),
+    ...adviceFor(folder ?? process.cwd(), { found, isMissing }),
+  ]
+  return { node: process.versions.node, sdks, coverage, advice }
 }
 
 /** What `patchAll()` would reach for an application in `folder`: it is tried and undone, and nothing is called. */
@@ -75,13 +78,32 @@ export function examine(folder: string): DoctorReport {
 }
 
 function* adviceOn(sdks: readonly SdkDiagnosis[]): Generator<string> {
-  for (const { packageName, tested, copies } of sdks) {
+  for (const { sdk, packageName, tested, copies } of sdks) {
     const beyond = new Set(
       copies.filter(({ support }) => support === 'newer' || support === 'older').map((it) => it.version),
     )
     if (beyond.size > 0)
       yield `${packageName} ${[...beyond].join(' and ')} is outside of the versions that were tried (${tested}): its seams were found where the table says patched.`
+    for (const [reason, count] of reasonsOf(copies)) {
+      const some = count === 1 ? 'A copy' : `${count} copies`
+      const rest = `hand over its class with \`meter.patch('${sdk}', { modules: [...] })\` as soon as it is loaded, or its clients to \`meter.wrap(client)\`; docs/loading.md of the package says more.`
+      yield `${some} of ${packageName} could not be patched, and only calls through \`fetch\` are metered: ${reason.replace(/\.$/, '')}. Where that is not enough, ${rest}`
+    }
   }
+}
+
+/** Of copies that could not be patched, how many for each reason. */
+function reasonsOf(copies: readonly CopyDiagnosis[]): ReadonlyMap<string, number> {
+  const reasons = new Map<string, number>()
+  for (const { isPatched, reason = 'no reason is known' } of copies)
+    if (!isPatched && reason !== NOT_ASKED) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+  return reasons
+}
+
+function* adviceOnFetch({ sdks }: PatchReport): Generator<string> {
+  for (const { sdk, status, reason } of sdks)
+    if (sdk === 'fetch' && status === 'failed')
+      yield `\`globalThis.fetch\` could not be patched, so calls that no SDK patch sees are not metered: ${reason?.replace(/\.$/, '')}. Call \`meter.patchAll()\` before whatever makes it read-only.`
 }
 
 function* adviceOf(coverage: Readonly<Record<string, HostCoverage>>): Generator<string> {

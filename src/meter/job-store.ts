@@ -1,4 +1,5 @@
-// Who started which job, on disk: a batch takes up to a day, and its results may be fetched by another process.
+// Who started which job, and what was recorded of it, on disk: a batch takes up to a day, and its results may be fetched by
+// another process, or by several.
 
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
@@ -24,7 +25,9 @@ export function createJobStore(path: string, problems: ProblemReporter): JobStor
     opened.exec(
       'CREATE TABLE IF NOT EXISTS jobs (key TEXT PRIMARY KEY, at INTEGER NOT NULL, origin TEXT NOT NULL) STRICT, WITHOUT ROWID',
     )
-    opened.prepare('DELETE FROM jobs WHERE at < ?').run(Date.now() - KEPT_MS)
+    opened.exec('CREATE TABLE IF NOT EXISTS recorded (key TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID')
+    for (const table of ['jobs', 'recorded'])
+      opened.prepare(`DELETE FROM ${table} WHERE at < ?`).run(Date.now() - KEPT_MS)
     db = opened
     return db
   }
@@ -59,6 +62,22 @@ export function createJobStore(path: string, problems: ProblemReporter): JobStor
         const row = open.prepare('SELECT origin FROM jobs WHERE key = ?').get(key)
         return row && (JSON.parse(String(row['origin'])) as JobOrigin)
       })
+    },
+    claim(keys, at) {
+      return (
+        attempt((open) => {
+          const note = open.prepare('INSERT OR IGNORE INTO recorded (key, at) VALUES (?, ?)')
+          open.exec('BEGIN IMMEDIATE')
+          try {
+            const fresh = keys.filter((key) => note.run(key, at).changes > 0)
+            open.exec('COMMIT')
+            return fresh
+          } catch (error) {
+            if (open.isTransaction) open.exec('ROLLBACK')
+            throw error
+          }
+        }) ?? keys
+      )
     },
     close() {
       db?.close()

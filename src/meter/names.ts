@@ -24,10 +24,8 @@ export interface Names {
   unpatchAll(): void
   /** The SDKs that `names` leads to, for copies that are yet to load. */
   sdksOf(names: readonly string[] | undefined): readonly PatchName[] | undefined
-  /** Whether a call through a patched SDK is one that was asked for. */
-  isMeant(request: ExchangeRequest): boolean
-  /** Whether the calls of a provider are to be metered at all. */
-  isMuted(provider: string): boolean
+  /** Whether a call through what was patched is one that was asked for, and was not let go since. */
+  isMeant(request: Pick<ExchangeRequest, 'wire' | 'host'>): boolean
 }
 
 export function createNames(patches: Patches, routing: Routing, own: readonly Provider[]): Names {
@@ -55,7 +53,8 @@ export function createNames(patches: Patches, routing: Routing, own: readonly Pr
   }
 
   function patchSdk(sdk: PatchName, modules: readonly unknown[] | undefined): SdkReport {
-    muted.delete(sdk)
+    // The net is for the calls of all SDKs, those that were let go before as well.
+    for (const name of sdk === 'fetch' ? SDK_NAMES : [sdk]) muted.delete(name)
     if (sdk !== 'fetch' && sdk !== 'groq') scopes.delete(sdk)
     const report = patches.patch(sdk, modules)
     // Without groq-sdk, its host is called through openai.
@@ -127,9 +126,9 @@ export function createNames(patches: Patches, routing: Routing, own: readonly Pr
         for (const sdk of LANGCHAIN_SDKS) for (const copy of langchainCopies(sdk)) patches.unpatchCopy(sdk, copy)
       else {
         patches.unpatch(name as PatchName, name !== 'fetch')
-        // Its name is that of a host as well, which openai may call.
-        if (name === 'groq') unpatchProvider(name)
-        else scopes.delete(name as WireName)
+        // Their names are those of hosts as well, which openai may call.
+        if (name === 'groq' || name === 'google') unpatchProvider(name)
+        if (name !== 'groq') scopes.delete(name as WireName)
       }
     },
     unpatchAll() {
@@ -148,9 +147,9 @@ export function createNames(patches: Patches, routing: Routing, own: readonly Pr
         ),
       ],
     isMeant({ wire, host }) {
-      const scope = scopes.size === 0 ? undefined : scopes.get(wire)
-      return !scope || scope.has(routing.providerOf(host) ?? host)
+      if (scopes.size === 0 && muted.size === 0) return true
+      const provider = routing.providerOf(host) ?? host
+      return !muted.has(provider) && scopes.get(wire)?.has(provider) !== false
     },
-    isMuted: (provider) => muted.size > 0 && muted.has(provider),
   }
 }

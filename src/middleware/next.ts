@@ -19,7 +19,8 @@ export interface RequestLike {
  * @example
  * import { meterRequests } from 'tallygate/next'
  *
- * export const POST = meterRequests(meter, { tenantHeader: 'x-tenant' }, async (request: Request) => {
+ * // In `app/api/ask/route.ts`, under the name of the method: `export const POST = ...`
+ * const POST = meterRequests(meter, { tenantHeader: 'x-tenant' }, async (request: Request) => {
  *   return Response.json({ asked: await request.text() })
  * })
  */

@@ -1,7 +1,7 @@
 // What is wrong with one element of an option that is a list or a map: which it is, what was expected there, what came.
 
 import { definedBy, type OwnProvider } from '../providers/own.ts'
-import { knownNames, listed } from './patch-names.ts'
+import { knownNames, listed, nearestProvider, providerNames } from './patch-names.ts'
 
 export interface ElementFault {
   /** What follows the option's name: `[0]`, `["llm.example.com"]`, `.lease`. */
@@ -37,21 +37,32 @@ function firstBad(accepts: (value: unknown) => boolean, expects: string) {
   }
 }
 
-/** A URL in place of a host would match nothing, and nobody would notice. */
-export function badHost(hosts: Readonly<Record<string, unknown>>): ElementFault | undefined {
+/** A URL in place of a host, or a provider that nobody reads, would match nothing, and nobody would notice. */
+export function badHost(
+  hosts: Readonly<Record<string, unknown>>,
+  { providers }: { readonly providers?: readonly OwnProvider[] | undefined },
+): ElementFault | undefined {
+  const names = providerNames(providers)
   for (const [host, provider] of Object.entries(hosts)) {
     if (!/^[^\s/@]+$/.test(host)) {
       const expects = 'an object from host, such as `llm.example.com:8080`, to provider'
       // What stands before an @ may be a password.
       return { at: '', expects, got: host.includes('@') ? hosts : host }
     }
-    if (typeof provider !== 'string' || provider === '')
-      return { at: `[${JSON.stringify(host.slice(0, 40))}]`, expects: 'the name of a provider', got: provider }
+    const at = `[${JSON.stringify(host.slice(0, 40))}]`
+    if (typeof provider !== 'string' || provider === '') return { at, expects: 'the name of a provider', got: provider }
+    if (names.includes(provider)) continue
+    const meant = nearestProvider(provider, names)
+    const others = 'or of one in `providers`'
+    const expects = meant
+      ? `the name of a provider, perhaps '${meant}', ${others}`
+      : `one of ${listed(names)}, ${others}`
+    return { at, expects, got: provider }
   }
   return undefined
 }
 
-const STORE_METHODS = ['setLimit', 'removeLimit', 'accounts', 'lease']
+const STORE_METHODS = ['setLimit', 'removeLimit', 'changes', 'accounts', 'lease']
 
 export function badMethod(store: Readonly<Record<string, unknown>>): ElementFault | undefined {
   const name = STORE_METHODS.find((method) => !isFunction(store[method]))

@@ -1,6 +1,6 @@
 // Limits over HTTP: what a tenant may spend, and what it has spent in the current window.
 
-import { expected, type LimitWindow, MeterError } from '../errors.ts'
+import { expected, LIMIT_MODES, type LimitMode, type LimitWindow, MeterError } from '../errors.ts'
 import { LIMIT_WINDOWS, windowEnd, windowStart } from '../limits/window.ts'
 import { formatUsd, parseUsd } from '../money.ts'
 import type { Ledger, StoredLimit } from '../sinks/ledger.ts'
@@ -45,8 +45,6 @@ export async function dropLimit(ledger: Ledger, tenantId: string, per: string | 
   return readLimits(ledger, tenantId, now)
 }
 
-const MODES: readonly unknown[] = ['expected', 'hard'] satisfies StoredLimit['mode'][]
-
 function limitOf(body: unknown): Omit<StoredLimit, 'tenantId'> {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new MeterError('BAD_INPUT', expected('body', 'an object with `usd` and `per`', body))
@@ -58,8 +56,9 @@ function limitOf(body: unknown): Omit<StoredLimit, 'tenantId'> {
       expected('usd', 'dollars of 0 or more, to at most 12 digits behind the point', usd),
     )
   const window = windowOf(per)
-  if (!MODES.includes(mode)) throw new MeterError('BAD_INPUT', expected('mode', `one of ${MODES.join(', ')}`, mode))
-  return { limit, window, mode: mode as StoredLimit['mode'] }
+  if (!LIMIT_MODES.includes(mode as LimitMode))
+    throw new MeterError('BAD_INPUT', expected('mode', `one of ${LIMIT_MODES.join(', ')}`, mode))
+  return { limit, window, mode: mode as LimitMode }
 }
 
 function windowOf(per: unknown): LimitWindow {

@@ -266,7 +266,7 @@ describe('the ingest server', () => {
     ['PUT', '/v1/limits/acme', { usd: 'fifty' }, 400],
     ['PUT', '/v1/limits/acme', { usd: '0.0000000000001' }, 400],
     ['PUT', '/v1/limits/acme', { usd: 1, per: 'year' }, 400],
-    ['PUT', '/v1/limits/acme', { usd: 1, mode: 'soft' }, 400],
+    ['PUT', '/v1/limits/acme', { usd: 1, mode: 'strict' }, 400],
     ['DELETE', '/v1/limits/acme?per=year', undefined, 400],
     ['GET', '/v1/limits/', undefined, 400],
     ['GET', '/v1/limits/%00', undefined, 400],

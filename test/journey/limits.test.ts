@@ -302,8 +302,8 @@ describe('windows', () => {
     await meter.forTenant('acme', () => app.chat())
     await expect(meter.forTenant('acme', () => app.chat())).rejects.toMatchObject({ window: 'day' })
     expect(await meter.limits('acme')).toMatchObject([
-      { window: 'month', limitUsd: '100', spentUsd: '0.0125', remainingUsd: '99.9875' },
-      { window: 'day', limitUsd: '0.01', spentUsd: '0.0125', remainingUsd: '0' },
+      { of: 'acme', window: 'day', limitUsd: '0.01', spentUsd: '0.0125', remainingUsd: '0' },
+      { of: 'acme', window: 'month', limitUsd: '100', spentUsd: '0.0125', remainingUsd: '99.9875' },
     ])
     await meter.removeLimit('acme', 'day')
     await meter.forTenant('acme', () => app.chat())
@@ -311,10 +311,24 @@ describe('windows', () => {
 })
 
 describe('a model without a price', () => {
-  test('is let through, counted and reported, since nothing can be held for it', async () => {
+  test('is refused under a hard limit, which could not be kept, before anything is sent', async () => {
     await using app = await metered()
     const { meter } = app
     await meter.setLimit('acme', { usd: 1, mode: 'hard' })
+    await expect(meter.forTenant('acme', () => app.chat('my-own-model'))).rejects.toMatchObject({
+      code: 'UNKNOWN_PRICE',
+      provider: 'openai',
+      model: 'my-own-model',
+      tenantId: 'acme',
+      limitUsd: '1',
+    })
+    expect(app.emulator.requests).toEqual([])
+  })
+
+  test('is let through under another, counted and reported, since nothing can be held for it', async () => {
+    await using app = await metered()
+    const { meter } = app
+    await meter.setLimit('acme', { usd: 1 })
     await meter.forTenant('acme', () => app.chat('my-own-model'))
     const [event] = await app.events()
     expect(event).toMatchObject({ model: 'my-own-model', costSource: 'unpriced' })
@@ -337,9 +351,18 @@ describe('a model without a price', () => {
 
 describe('a limit that cannot be', () => {
   const bad: [unknown, string][] = [
-    [{ usd: 5, per_month: true }, 'There is no field `per_month` in a limit; the fields are usd, per, mode.'],
-    [{ usd: 5, window: 'day' }, 'There is no field `window` in a limit; the fields are usd, per, mode.'],
-    [{ dollars: 5 }, 'There is no field `dollars` in a limit; the fields are usd, per, mode.'],
+    [
+      { usd: 5, per_month: true },
+      'There is no field `per_month` in a limit; the fields are usd, per, timeZone, anchor, rolling, mode, minOutputTokens.',
+    ],
+    [
+      { usd: 5, window: 'day' },
+      'There is no field `window` in a limit; the fields are usd, per, timeZone, anchor, rolling, mode, minOutputTokens.',
+    ],
+    [
+      { dollars: 5 },
+      'There is no field `dollars` in a limit; the fields are usd, per, timeZone, anchor, rolling, mode, minOutputTokens.',
+    ],
     [{ usd: -1 }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got `-1`.'],
     [{ usd: Number.NaN }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got `NaN`.'],
     [
@@ -355,7 +378,20 @@ describe('a limit that cannot be', () => {
     [50, 'Expected `limit` to be an object such as `{ usd: 50 }`, got `50`.'],
     [{ usd: 5, per: 'year' }, "Expected `per` to be one of 'hour', 'day', 'week', 'month', 'total', got \"year\"."],
     [{ usd: 5, per: 7 }, "Expected `per` to be one of 'hour', 'day', 'week', 'month', 'total', got `7`."],
-    [{ usd: 5, mode: 'soft' }, "Expected `mode` to be 'expected' or 'hard', got \"soft\"."],
+    [
+      { usd: 5, mode: 'strict' },
+      "Expected `mode` to be one of 'expected', 'hard', 'clamp', 'stream', 'soft', 'observe', got \"strict\".",
+    ],
+    [
+      { usd: 5, timeZone: 'Berlin' },
+      'Expected `timeZone` to be the IANA name of a time zone, such as \'Europe/Berlin\', got "Berlin".',
+    ],
+    [{ usd: 5, anchor: 32 }, 'Expected `anchor` to be a whole number from 1 to 31, got `32`.'],
+    [{ usd: 5, per: 'total', anchor: 1 }, 'A limit per total has no `anchor`.'],
+    [
+      { usd: 5, rolling: true, timeZone: 'UTC' },
+      'A rolling limit has no `timeZone` and no `anchor`, and is per hour, day, week or month.',
+    ],
   ]
   test.each(bad)('%o is refused in one sentence', async (limit, message) => {
     await using app = await metered()

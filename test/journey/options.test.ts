@@ -237,11 +237,12 @@ test('limitStore is asked in place of our own', async () => {
   const store = {
     setLimit: () => void asked.push('setLimit'),
     removeLimit: () => void asked.push('removeLimit'),
-    accounts: () => {
-      asked.push('accounts')
-      return []
+    changes: () => {
+      asked.push('changes')
+      return { revision: 0, rules: [], removed: [] }
     },
-    lease: () => undefined,
+    accounts: () => [],
+    lease: () => [],
     close: () => void asked.push('close'),
   }
   {
@@ -250,7 +251,7 @@ test('limitStore is asked in place of our own', async () => {
     await app.meter.forTenant('acme', () => app.chat())
     await app.meter.removeLimit('acme')
   }
-  expect(new Set(asked)).toEqual(new Set(['setLimit', 'accounts', 'removeLimit', 'close']))
+  expect(new Set(asked)).toEqual(new Set(['setLimit', 'changes', 'removeLimit', 'close']))
 })
 
 test('dir is where the ledger is', async () => {
@@ -279,11 +280,11 @@ test('patches selects what patchAll() patches', async () => {
 test('hosts says which provider answers on a host', async () => {
   await using app = await metered()
   const host = new URL(app.emulator.openai.baseURL).host
-  await using other = await metered({ hosts: { [host]: 'my-gateway' } })
+  await using other = await metered({ hosts: { [host]: 'azure' } })
   // The first meter sees the calls while it is there.
   await app.meter.close()
   await other.meter.forTenant('acme', () => app.chat())
-  expect(await other.events()).toMatchObject([{ provider: 'my-gateway', host, endpoint: 'chat.completions' }])
+  expect(await other.events()).toMatchObject([{ provider: 'azure', host, endpoint: 'chat.completions' }])
 })
 
 test('appName and environment stand on every event', async () => {

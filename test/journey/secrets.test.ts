@@ -67,6 +67,17 @@ test.each([
   expect(await ledger.events({ limit: 1e6 })).toHaveLength(CALLS + 1)
 })
 
+test('not into the spool of a process whose sink is down', { timeout: 120_000 }, async () => {
+  using folder = temporaryFolder()
+  const ran = await run({ TALLYGATE_DIR: folder.path, SINK_DOWN: 'yes', LEAVE: 'abruptly' })
+  expectSaid(ran)
+  expectSilence('standard output', ran.output)
+  const written = files(join(folder.path, 'spool'))
+  for (const file of written) expectSilence(file, readFileSync(file))
+  const lines = written.flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+  expect(lines.filter((line) => / event \{/.test(line))).toHaveLength(CALLS + 1)
+})
+
 test('not to an ingest endpoint, nor into the warnings of the process', { timeout: 120_000 }, async () => {
   await using server = await ingest()
   using folder = temporaryFolder()

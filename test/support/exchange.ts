@@ -19,6 +19,11 @@ export function notedExchange(hides?: (data: unknown) => unknown): NotedExchange
   }
   return {
     provider: 'openai',
+    wire: 'openai',
+    host: 'api.openai.com',
+    sent: undefined,
+    isFor: () => true,
+    isPrepared: () => undefined,
     notes,
     reads,
     isBeingRead: false,
@@ -29,6 +34,9 @@ export function notedExchange(hides?: (data: unknown) => unknown): NotedExchange
     },
     admit: () => undefined,
     encoded: (text) => text,
+    isCapped: false,
+    isPaidAsItComes: false,
+    refusal: undefined,
     retryWithout: () => false,
     attempt: () => void notes.push('attempt'),
     attemptFailed: ({ status }) => void notes.push(`attempt failed ${status}`),

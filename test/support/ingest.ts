@@ -28,6 +28,8 @@ export interface TestIngest extends AsyncDisposable {
   readonly url: string
   readonly base: string
   readonly ledger: SqliteLedger
+  /** Where the file of the ledger is. */
+  readonly folder: string
   readonly received: readonly Received[]
   /** Answers the next requests in the product's place; one that gives `undefined` leaves that request to the product. */
   misbehave(...answers: Misbehaviour[]): void
@@ -61,6 +63,7 @@ export async function ingest(): Promise<TestIngest> {
     url,
     base: server.url,
     ledger,
+    folder: folder.path,
     received,
     misbehave: (...answers) => void scripted.push(...answers),
     sink: (options = {}) => httpSink({ url, apiKey: API_KEY, ...options }),

@@ -7,6 +7,7 @@ import { Meter } from '../../src/meter.ts'
 import type { MeterOptions } from '../../src/options.ts'
 import type { Problem } from '../../src/problems.ts'
 import { memorySink } from '../../src/sinks/memory.ts'
+import { temporaryFolder } from './ingest.ts'
 
 export interface Netted {
   readonly meter: Meter
@@ -30,7 +31,11 @@ export async function netted(options: MeterOptions = {}, replies?: readonly Repl
   const emulator = await emulated(replies)
   const sink = memorySink()
   const problems: Problem[] = []
+  // With an emulator that gives the same ids each time, what an earlier run noted of its jobs would count as told.
+  const folder = temporaryFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
   const meter = new Meter({
+    dir: folder.path,
     sinks: [sink],
     onProblem: (problem) => problems.push(problem),
     ...options,

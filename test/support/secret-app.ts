@@ -8,12 +8,15 @@ import OpenAI from 'openai'
 import { LimitExceededError, Meter } from 'tallygate'
 import { type Reply, startEmulator } from 'tallygate/emulator'
 
-const { SECRET = '', INGEST_URL, API_KEY, QUIET } = process.env
+const { SECRET = '', INGEST_URL, API_KEY, QUIET, SINK_DOWN } = process.env
 
 const said: unknown[] = []
 await using emulator = await startEmulator()
 const meter = new Meter({
   ...(INGEST_URL ? { url: INGEST_URL, apiKey: API_KEY } : {}),
+  ...(SINK_DOWN
+    ? { sinks: [{ name: 'down', send: async () => ({ outcome: 'retry', error: new Error('down') }) }] }
+    : {}),
   hosts: emulator.hosts,
   debug: true,
   // Without it, problems go to the process's warnings.

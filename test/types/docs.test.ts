@@ -36,7 +36,20 @@ declare global {
 
 const EXPORTS: Readonly<Record<string, readonly string[]>> = {
   tallygate: ['Meter', 'LimitExceededError', 'MissingTenantError', 'MeterError', 'defineProvider'],
-  'tallygate/sinks': ['httpSink', 'memorySink', 'sqliteLedger'],
+  'tallygate/sinks': [
+    'fanOut',
+    'filter',
+    'genAiAttributes',
+    'httpSink',
+    'jsonlSink',
+    'map',
+    'memorySink',
+    'openTelemetrySink',
+    'postgresLedger',
+    'sqliteLedger',
+    'stripeSink',
+  ],
+  'tallygate/pricing': ['priceResponse', 'loadPrices'],
   'tallygate/emulator': ['startEmulator'],
   'tallygate/server': ['serve', 'createIngest'],
 }
@@ -71,7 +84,8 @@ function inFunction(file: string, code: string): string {
     (match) => match[1]!,
   )
   const shown: readonly string[] = Object.values(EXPORTS).flat()
-  const used = own.filter((name) => !shown.includes(name) && new RegExp(`\\b${name}\\b`).test(code))
+  const brought = (name: string) => new RegExp(`^import .*\\b${name}\\b`, 'm').test(code)
+  const used = own.filter((name) => !shown.includes(name) && !brought(name) && new RegExp(`\\b${name}\\b`).test(code))
   const imports: string[] = [...(code.match(/^import .*$/gm) ?? [])]
   const body = code.replace(/^import .*$/gm, '')
   if (used.length > 0) imports.push(`import { ${used.join(', ')} } from '../../${file}'`)
@@ -139,6 +153,27 @@ test('there are blocks to compile', () => {
 
 test('every block of the documentation and every example of a docstring compiles', () => {
   expect(Object.fromEntries(compile(blocks))).toEqual({})
+})
+
+test('what an option of a meter takes can be written with the types of the main entry', () => {
+  const code = `
+import type { Batch, Delivery, LeaseAnswer, LeaseStep, LimitRule, LimitStore, LimitTarget, LimitWarning, MeterOptions, Sink, StoreDownPolicy } from 'tallygate'
+const sink: Sink = { name: 'mine', async send(batch: Batch): Promise<Delivery> { return { outcome: 'delivered' } } }
+declare const rules: LimitRule[]
+const limitStore: LimitStore = {
+  setLimit() {},
+  removeLimit() {},
+  changes: () => ({ revision: 0, rules, removed: [] }),
+  accounts: (keys) => keys.map(() => undefined),
+  lease: (steps: readonly LeaseStep[]): (LeaseAnswer | undefined)[] => steps.map(() => undefined),
+}
+const onLimitStoreDown: StoreDownPolicy = 'lease-then-deny'
+const target: LimitTarget = 'acme'
+const onLimitWarning = (_: LimitWarning) => {}
+export const options: MeterOptions = { sinks: [sink], limitStore, onLimitStoreDown, onLimitWarning }
+void meter.setLimit(target, { usd: 1 })
+`
+  expect(Object.fromEntries(compile([{ name: 'types', code }]))).toEqual({})
 })
 
 test('a block that does not compile is found', () => {

@@ -16,7 +16,11 @@ describe('a count', () => {
     [Number.POSITIVE_INFINITY, 0, 'absurd:tokens'],
     [2.1, 3, 'fractional:tokens'],
     [1e-9, 1, 'fractional:tokens'],
-    ['12', 0, 'not-a-count:tokens'],
+    ['12', 12, 'not-a-count:tokens'],
+    ['0', 0, 'not-a-count:tokens'],
+    ['-12', 0, 'not-a-count:tokens'],
+    ['99999999999', 0, 'not-a-count:tokens'],
+    ['', 0, 'not-a-count:tokens'],
     [true, 0, 'not-a-count:tokens'],
     [{}, 0, 'not-a-count:tokens'],
     [[], 0, 'not-a-count:tokens'],
@@ -32,6 +36,18 @@ describe('a count', () => {
     expect(counts().of(object, 'tokens')).toBe(0)
     expect(counts().has(object, 'tokens')).toBe(false)
   })
+
+  test.each([-1, 2e9, 'many', '-12', {}, Number.NaN])(
+    '%j in place of one makes the usage partial, never cheaper',
+    (value) => {
+      const [billed, checked] = [counts(), counts()]
+      billed.of({ tokens: value }, 'tokens')
+      checked.check({ tokens: value }, 'tokens')
+      expect(billed.reading({}, {}, []).isPartial).toBe(true)
+      expect(checked.reading({}, {}, [])).toMatchObject({ flags: [expect.stringContaining(':tokens')] })
+      expect(checked.reading({}, {}, []).isPartial).toBeUndefined()
+    },
+  )
 
   test('one that is needed is missed, and the usage is not whole without it', () => {
     const count = counts()

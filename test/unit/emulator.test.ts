@@ -264,6 +264,18 @@ describe('Anthropic', () => {
     expect(events.at(-2)?.data.delta.stop_reason).toBe('end_turn')
   })
 
+  test('what I script as rounds is told and charged alike, with a beta header or without', async () => {
+    await using emulator = await startEmulator()
+    const rounds = [{ type: 'advisor', model: 'claude-fable-5-1', inputTokens: 900, outputTokens: 120 }] as const
+    for (const query of ['', '?beta=true']) {
+      emulator.reset()
+      emulator.reply({ rounds })
+      const { usage }: Data = await (await message(emulator, {}, query)).json()
+      expect(usage.iterations).toMatchObject([{ type: 'advisor_message', input_tokens: 900 }, { type: 'message' }])
+      expect(emulator.bill().lines).toHaveLength(2)
+    }
+  })
+
   test('has the beta fields for a beta request only', async () => {
     const emulator = await started()
     const beta: Data = await (await message(emulator, {}, '?beta=true')).json()

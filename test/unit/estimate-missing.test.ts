@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { fillUsage, fillUsageAtOnce } from '../../src/call/missing-usage.ts'
 import { doubtsOf, flagsOf, type Seen, sourceOf } from '../../src/call/outcome.ts'
 import type { FinishedCall } from '../../src/call/record.ts'
-import { tokenTotals, type Usage } from '../../src/usage.ts'
+import type { Cost } from '../../src/pricing/price.ts'
+import { tokenTotals, type Usage, type UsageSource } from '../../src/usage.ts'
 
 const TEN_WORDS = ' word'.repeat(10)
 
@@ -39,14 +40,14 @@ describe('fillUsage', () => {
   test('nothing was said: both sides are counted', async () => {
     const { usage, usageBounds } = await fillUsage(finished(undefined), evidence)
     expect(usage).toEqual({ 'input.text': 10, 'output.text': 10 })
-    expect(usageBounds).toEqual({ inputTokens: [7, 64], outputTokens: [7, 64] })
+    expect(usageBounds).toEqual({ inputTokens: [10, 60], outputTokens: [10, 60] })
   })
 
   test('the input was said: it stands, whatever its buckets, and the output is counted', async () => {
     const said: Usage = { 'input.text': 3, 'input.text.cache_read': 4000 }
     const { usage, usageBounds } = await fillUsage(finished(said, { streamEnd: 'interrupted' }), evidence)
     expect(usage).toEqual({ ...said, 'output.text': 10 })
-    expect(usageBounds).toEqual({ inputTokens: [4003, 4003], outputTokens: [7, 5000] })
+    expect(usageBounds).toEqual({ inputTokens: [4003, 4003], outputTokens: [10, 5000] })
   })
 
   test('a running total was said: what may have come after it is in the bounds', async () => {
@@ -66,7 +67,7 @@ describe('fillUsage', () => {
       evidence,
     )
     expect(usage).toEqual({ 'input.text': 10, 'output.text': 900 })
-    expect(usageBounds).toEqual({ inputTokens: [7, 64], outputTokens: [900, 900] })
+    expect(usageBounds).toEqual({ inputTokens: [10, 60], outputTokens: [900, 900] })
   })
 
   test('nobody saw the answer: it is as long as usual, and no longer than asked for', async () => {
@@ -143,14 +144,43 @@ test('an endpoint that may leave usage out is not blamed for it', () => {
   expect(flagsOf(answered, true)).toBeUndefined()
 })
 
+const priced: Cost = { pico: 1n, source: 'priced', lines: [] }
+
 test('each kind of doubt is one sentence', () => {
-  const sentences = (flags: readonly string[]) => doubtsOf(finished(usage, { flags, reading: { flags } }))
+  const sentences = (flags: readonly string[]) =>
+    doubtsOf(finished(usage, { usageSource: 'reported', flags, reading: { flags } }), priced)
   expect(sentences([])).toEqual([])
   expect(sentences(['negative:prompt_tokens', 'sum:total_tokens'])).toEqual([
     'openai reported usage that cannot be right (negative:prompt_tokens, sum:total_tokens): it is billed at the dearest reading.',
   ])
-  expect(doubtsOf(finished(undefined, { flags: ['missing:usage'] }))).toEqual([
+  expect(doubtsOf(finished(undefined, { flags: ['missing:usage'] }), undefined)).toEqual([
     'openai gave an answer without usage: what it used is estimated.',
   ])
-  expect(doubtsOf(finished(undefined, { flags: ['malformed'] }))).toEqual([])
+  expect(doubtsOf(finished(undefined, { flags: ['malformed'] }), undefined)).toEqual([])
+})
+
+test.each<[what: string, usage: Usage, source: UsageSource, cost: Cost | undefined, says: string]>([
+  ['was billed as it stands', usage, 'reported', priced, 'it is billed at the dearest reading'],
+  ['was estimated', usage, 'partial', priced, 'what it used is estimated, and billed by that'],
+  ['had nothing to be billed', {}, 'reported', priced, 'nothing is billed for it'],
+  ['has no price', usage, 'reported', undefined, 'it has no price either, and is recorded without a cost'],
+  [
+    'came with a charge',
+    usage,
+    'reported',
+    { ...priced, source: 'reported' },
+    'what it charges is billed all the same',
+  ],
+])('a doubt about usage that %s says so', (_, used, usageSource, cost, says) => {
+  const flags = ['negative:prompt_tokens']
+  expect(doubtsOf(finished(used, { usageSource, flags, reading: { flags } }), cost)).toEqual([
+    `openai reported usage that cannot be right (negative:prompt_tokens): ${says}.`,
+  ])
+})
+
+test('a charge that is no amount is told of as one', () => {
+  const flags = ['not-a-count:costUsd']
+  expect(doubtsOf(finished(usage, { usageSource: 'reported', flags, reading: { flags } }), priced)).toEqual([
+    'openai reported a charge that cannot be right (not-a-count:costUsd): it is billed by the price book.',
+  ])
 })

@@ -7,8 +7,10 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
 import { type HttpStoreOptions, httpLimitStore } from '../../src/limits/http-store.ts'
-import type { LimitRule } from '../../src/limits/limit-store.ts'
+import type { LeaseStep, LimitRule } from '../../src/limits/limit-store.ts'
+import { tenantScope } from '../../src/limits/scope.ts'
 import { createUnsynced } from '../../src/limits/unsynced.ts'
+import { calendarOf } from '../../src/limits/window.ts'
 import { formatUsd, picoFromNano } from '../../src/money.ts'
 import { currentPayer, runAs } from '../../src/tenant.ts'
 
@@ -64,7 +66,18 @@ async function backend(answer: Answer, over: Partial<HttpStoreOptions> = {}) {
     store,
     unsynced,
     lines: () => asked.map(({ line }) => line),
-    accounts: async (tenantId = 'acme') => store.accounts(tenantId, clock.now),
+    /** What is known now, without waiting for anybody. */
+    known(rules: readonly LimitRule[]) {
+      const keys = rules.map(({ scope, per }) => ({
+        scope,
+        per,
+        windowId: calendarOf(per).at(clock.now).id,
+        earlier: [],
+      }))
+      const accounts = store.accounts(keys) as readonly object[]
+      return rules.map((rule, at) => ({ ...rule, ...keys[at], ...accounts[at] }))
+    },
+    accounts: async (tenantId = 'acme') => table.known(await store.rulesOf!(tenantId)),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()
@@ -74,11 +87,34 @@ async function backend(answer: Answer, over: Partial<HttpStoreOptions> = {}) {
   return table
 }
 
-const rule = (limitNanoUsd: bigint, over: Partial<LimitRule> = {}): LimitRule => ({
-  tenantId: 'acme',
-  window: 'month',
-  limitNanoUsd,
-  mode: 'expected',
+const rule = (limitNanoUsd: bigint, { tenantId = 'acme', ...over }: Partial<LimitRule> & { tenantId?: string } = {}) =>
+  ({
+    scope: tenantScope(tenantId),
+    per: 'month',
+    limitNanoUsd,
+    mode: 'expected',
+    settings: {},
+    ...over,
+  }) satisfies LimitRule
+
+const step = (over: Partial<LeaseStep>): LeaseStep => ({
+  scope: 'tenant=acme',
+  per: 'month',
+  windowId: '2026-11',
+  earlier: [],
+  leaseId: 'l',
+  seq: 1,
+  need: 0n,
+  least: over.need ?? 0n,
+  want: over.need ?? 0n,
+  granted: 0n,
+  spent: 0n,
+  returned: 0n,
+  final: false,
+  ttlMs: 1 << 30,
+  opening: 0n,
+  endsAt: undefined,
+  warned: 0,
   ...over,
 })
 
@@ -98,11 +134,11 @@ describe('what is asked', () => {
     await using table = await backend((_, response) => json(response, limits(month('50', '12.0375'))))
     const [first, second] = await Promise.all([table.accounts(), table.accounts()])
     expect(first).toMatchObject([
-      { tenantId: 'acme', windowId: '2026-11', limitNanoUsd: 50_000_000_000n, committed: 12_037_500_000n },
+      { scope: 'tenant=acme', windowId: '2026-11', limitNanoUsd: 50_000_000_000n, committed: 12_037_500_000n },
     ])
     expect(second).toEqual(first)
     table.clock.now += 4999
-    expect(table.store.accounts('acme', AT)).not.toBeInstanceOf(Promise)
+    expect(table.store.rulesOf!('acme')).not.toBeInstanceOf(Promise)
     expect(table.lines()).toEqual(['GET /v1/limits/acme'])
     expect(table.asked[0]!.headers.authorization).toBe('Bearer key')
     table.clock.now += 1
@@ -146,8 +182,8 @@ describe('what is asked', () => {
       json(response, limits(month(0.1 + 0.2, 1e-7), month('9', '0'), month('5', '0', { window: 'day', mode: 'hard' }))),
     )
     expect(await table.accounts()).toMatchObject([
-      { window: 'month', limitNanoUsd: 300_000_000n, committed: 100n, mode: 'expected' },
-      { window: 'day', limitNanoUsd: 5_000_000_000n, mode: 'hard' },
+      { per: 'month', limitNanoUsd: 300_000_000n, committed: 100n, mode: 'expected' },
+      { per: 'day', limitNanoUsd: 5_000_000_000n, mode: 'hard' },
     ])
   })
 
@@ -179,13 +215,13 @@ describe('what is counted on top', () => {
   test('what calls in flight hold, over a new answer too', async () => {
     await using table = await backend((_, response) => json(response, limits(month('50', '12'))))
     await table.accounts()
-    const step = { leaseId: 'l', tenantId: 'acme', window: 'month', at: AT, returned: 0n, final: false } as const
-    expect(table.store.lease({ ...step, seq: 1, need: 30n, want: 30n, spent: 0n })).toMatchObject({ granted: 30n })
+    expect(table.store.lease([step({ need: 30n })])).toMatchObject([{ granted: 30n }])
     table.clock.now += 5000
     expect(await table.accounts()).toMatchObject([{ escrow: 30n }])
     table.unsynced.recorded('acme', picoFromNano(20n), AT)
-    const answer = await table.store.lease({ ...step, seq: 2, need: 0n, want: 0n, spent: 20n })
-    expect(answer).toMatchObject({ account: { committed: 12_000_000_020n, escrow: 10n } })
+    expect(await table.store.lease([step({ seq: 2, spent: 20n })])).toMatchObject([
+      { account: { committed: 12_000_000_020n, escrow: 10n } },
+    ])
   })
 })
 
@@ -197,7 +233,7 @@ describe('a change', () => {
     await table.accounts()
     await table.store.setLimit(rule(9_007_199_254_740_993n, { mode: 'hard' }))
     await table.accounts()
-    await table.store.removeLimit('acme', 'day')
+    await table.store.removeLimit({ scope: 'tenant=acme', per: 'day' })
     await table.accounts()
     expect(table.lines()).toEqual([
       'GET /v1/limits/acme',
@@ -270,7 +306,9 @@ describe('a change', () => {
       code: 'DELIVERY_REJECTED',
       message: 'The limits endpoint answered PUT with status 403: the API key was refused.',
     })
-    await expect(table.store.removeLimit('acme', 'month')).rejects.toThrow('DELETE with status 403')
+    await expect(table.store.removeLimit({ scope: 'tenant=acme', per: 'month' })).rejects.toThrow(
+      'DELETE with status 403',
+    )
   })
 
   test.each(['.', '..'])(
@@ -278,7 +316,7 @@ describe('a change', () => {
     async (tenantId) => {
       await using table = await backend((_, response) => json(response, limits()))
       await expect(table.store.setLimit(rule(1n, { tenantId }))).rejects.toMatchObject({ code: 'BAD_INPUT' })
-      expect(await table.accounts(tenantId)).toMatchObject([{ tenantId, limitNanoUsd: 1n, committed: 0n }])
+      expect(await table.accounts(tenantId)).toMatchObject([{ limitNanoUsd: 1n, committed: 0n }])
       expect(table.asked).toEqual([])
     },
   )
@@ -299,10 +337,10 @@ describe('a change', () => {
   test('a backend that is silent for one tenant is not waited for by the next', async () => {
     await using table = await backend(() => {}, { ttlMs: 60_000 })
     await expect(table.store.setLimit(rule(7n))).rejects.toThrow()
-    const silent = table.store.accounts('first', Date.now())
+    const silent = table.store.rulesOf!('first')
     expect(silent).toBeInstanceOf(Promise)
     expect(await silent).toEqual([])
-    expect(table.store.accounts('second', Date.now())).toEqual([])
+    expect(table.store.rulesOf!('second')).toEqual([])
   })
 })
 
@@ -360,11 +398,11 @@ describe('a backend that fails', () => {
     table.answer = (_, response) => {
       release = () => json(response, limits(month('50', '20')))
     }
-    expect(table.store.accounts('acme', table.clock.now)).toMatchObject([{ committed: 12_000_000_009n }])
+    expect(table.known(table.store.rulesOf!('acme') as LimitRule[])).toMatchObject([{ committed: 12_000_000_009n }])
     await expect.poll(() => release).toBeDefined()
     release!()
     await expect.poll(() => successes).toBe(2)
-    expect(table.store.accounts('acme', table.clock.now)).toMatchObject([{ committed: 20_000_000_009n }])
+    expect(table.known(table.store.rulesOf!('acme') as LimitRule[])).toMatchObject([{ committed: 20_000_000_009n }])
   })
 
   test('a new window begins with what is spent here, though nobody answers', async () => {
@@ -385,7 +423,7 @@ describe('a backend that fails', () => {
   test('is not asked on every call where nothing is cached', async () => {
     await using table = await backend((_, response) => response.destroy(), { ttlMs: 0 })
     await table.accounts()
-    for (let call = 0; call < 5; call++) expect(table.store.accounts('acme', AT)).toEqual([])
+    for (let call = 0; call < 5; call++) expect(table.store.rulesOf!('acme')).toEqual([])
     await expect.poll(() => table.failures.length).toBe(2)
     expect(table.asked).toHaveLength(2)
   })
@@ -393,9 +431,23 @@ describe('a backend that fails', () => {
 
 test('nothing is leased to a tenant that was never asked for', async () => {
   await using table = await backend((_, response) => json(response, limits(month('50', '0'))))
-  const amounts = { need: 1n, want: 1n, spent: 0n, returned: 0n }
-  const step = { leaseId: 'l', seq: 1, tenantId: 'acme', window: 'month', at: AT, final: false, ...amounts } as const
-  expect(table.store.lease(step)).toBeUndefined()
+  expect(table.store.lease([step({ need: 1n })])).toEqual([undefined])
   await table.accounts()
-  expect(table.store.lease({ ...step, at: AT + 40 * 24 * HOUR })).toBeUndefined()
+  expect(table.store.lease([step({ need: 1n, windowId: '2027-01' })])).toEqual([undefined])
+})
+
+test.each([
+  ['a feature', { scope: 'feature=search' }, 'A backend over HTTP knows limits of whole tenants only'],
+  ['a user', { scope: 'tenant=acme&user=u1' }, 'A backend over HTTP knows limits of whole tenants only'],
+  ['everything', { scope: '*' }, 'A backend over HTTP knows limits of whole tenants only'],
+  [
+    'another zone',
+    { settings: { timeZone: 'Europe/Berlin' } },
+    'A backend over HTTP knows calendar windows in UTC only',
+  ],
+  ['the last day', { settings: { rolling: true } }, 'A backend over HTTP knows calendar windows in UTC only'],
+] as const)('a limit of %s has no address there', async (_, over, message) => {
+  await using table = await backend((_, response) => json(response, limits()))
+  expect(() => table.store.setLimit(rule(1n, over))).toThrow(message)
+  expect(table.asked).toEqual([])
 })

@@ -41,6 +41,35 @@ test('what was noted is found, also by another process, and the first note stand
   expect(problems).toEqual([])
 })
 
+test('what one process records no other does, however many there are of them', () => {
+  const path = join(folder(), 'jobs.db')
+  const [first, second] = [opened(path).store, opened(path).store]
+  const keys = Array.from({ length: 50_000 }, (_, i) => `openai batch_req_${i}`)
+  expect(first.claim(keys.slice(0, 40_000), Date.now())).toHaveLength(40_000)
+  expect(second.claim(keys, Date.now())).toEqual(keys.slice(40_000))
+  expect(first.claim(keys, Date.now())).toEqual([])
+})
+
+test('what was recorded is forgotten with what no provider keeps any more', () => {
+  const path = join(folder(), 'jobs.db')
+  const { store } = opened(path)
+  store.claim(['old'], Date.now() - 32 * 24 * 60 * 60 * 1000)
+  store.claim(['new'], Date.now())
+  store.close()
+  expect(opened(path).store.claim(['old', 'new'], Date.now())).toEqual(['old'])
+})
+
+test('a file of an earlier version, which does not know what was recorded, learns it', () => {
+  const path = join(folder(), 'jobs.db')
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  const db = new DatabaseSync(path)
+  db.exec('CREATE TABLE jobs (key TEXT PRIMARY KEY, at INTEGER NOT NULL, origin TEXT NOT NULL) STRICT, WITHOUT ROWID')
+  db.close()
+  const { store, problems } = opened(path)
+  expect([store.claim(['a'], Date.now()), store.claim(['a'], Date.now())]).toEqual([['a'], []])
+  expect(problems).toEqual([])
+})
+
 test('a closed store opens again with the next job', () => {
   const { store } = opened(join(folder(), 'jobs.db'))
   store.put('openai v1', origin('acme'))
@@ -67,6 +96,8 @@ test('a file that is no database is reported once, and nothing is thrown', () =>
   for (let i = 0; i < 3; i++) {
     store.put('openai v1', origin('acme'))
     expect(store.get('openai v1')).toBeUndefined()
+    // Better twice than never: the ledger knows the event by its id.
+    expect(store.claim(['openai v1'], Date.now())).toEqual(['openai v1'])
   }
   expect(problems).toHaveLength(1)
   expect(problems[0]).toMatchObject({ kind: 'internal', message: expect.stringContaining(path) })

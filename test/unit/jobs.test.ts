@@ -44,7 +44,13 @@ const asked = (reading: Reading, more: Partial<FinishedCall> = {}) => finished('
 
 function memoryStore(): JobStore & { readonly kept: Map<string, JobOrigin> } {
   const kept = new Map<string, JobOrigin>()
-  return { kept, put: (key, origin) => void kept.set(key, origin), get: (key) => kept.get(key) }
+  const claimed = new Set<string>()
+  return {
+    kept,
+    put: (key, origin) => void kept.set(key, origin),
+    get: (key) => kept.get(key),
+    claim: (keys) => keys.filter((key) => !claimed.has(key) && claimed.add(key)),
+  }
 }
 
 function setUp(store = memoryStore()) {
@@ -194,6 +200,32 @@ describe('a job that is told call by call', () => {
     jobs.park(finished('acme', opened('r1')), undefined, undefined)
     const list = { listed: [over('r0'), over('r1'), opened('r2'), { ...over('r1') }] }
     expect(jobs.hear(asked(list), []).map(({ call }) => call.payer.tenantId)).toEqual(['acme'])
+  })
+})
+
+describe('a job that two processes hear of', () => {
+  test('is recorded by one of them, and the other lets go the money that it held', () => {
+    const store = memoryStore()
+    const [first, second] = [setUp(store), setUp(store)]
+    first.jobs.park(finished('acme', opened('r1')), hold('first'), undefined)
+    const [one] = [first.jobs.claim(first.jobs.hear(asked(over('r1')), []))]
+    expect(one.map(({ call }) => call.payer.tenantId)).toEqual(['acme'])
+    const held = hold('second')
+    expect(second.jobs.claim(second.jobs.hear(asked(over('r1')), [], held))).toEqual([])
+    expect(second.released).toEqual([held])
+  })
+
+  test('and of whose results each has read a part counts every result once', () => {
+    const store = memoryStore()
+    const [first, second] = [setUp(store).jobs, setUp(store).jobs]
+    const heard = (jobs: typeof first, ...ids: string[]) =>
+      jobs.claim(
+        jobs.hear(
+          asked({}),
+          ids.map((id) => ({ job: 'b1', id, endpoint: 'responses', reading: { usage: { 'input.text': 1 } } })),
+        ),
+      ).length
+    expect([heard(first, 'l1', 'l2'), heard(second, 'l1', 'l2', 'l3'), heard(first, 'l3')]).toEqual([2, 1, 0])
   })
 })
 

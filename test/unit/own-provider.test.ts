@@ -171,6 +171,72 @@ describe('what somebody else reads', () => {
     expect(reader.reading().flags).toBeUndefined()
   })
 
+  function streamed(...events: readonly object[]) {
+    const read = ({ poet, heard, sung, price }: Record<string, unknown>): OwnReading => ({
+      model: String(poet),
+      usage: { 'input.text': heard as number, 'output.text': Number(sung) },
+      costUsd: String(price),
+    })
+    const own = find({ ...muse, routes: [{ ...route, read }] })('any', 'post', 'api.muse.example', '/v1/verses')!.route
+    const reader = own.readStream!(false, asked(own))
+    for (const event of events) reader.take(event as Record<string, unknown>)
+    return reader.reading()
+  }
+  const good = { poet: 'muse-1', heard: 12, sung: 5, price: '0.0017' }
+  const asGood = { model: 'muse-1', usage: { 'input.text': 12, 'output.text': 5 }, costUsd: '0.0017' }
+
+  test.each([
+    ['after', [good, { done: true }]],
+    ['before', [{ poet: 'muse-1' }, good]],
+    ['before and after, empty', [{}, good, {}, { heard: null, sung: 'x', price: null }]],
+  ])('an event of the stream without figures takes nothing away from those that came: %s', (_, events) => {
+    expect(streamed(...events)).toEqual({ ...asGood })
+  })
+
+  test('a part that a later event leaves out stays as it was told, and the rest is the last that was told', () => {
+    expect(streamed({ ...good, sung: 1 }, { sung: 9 })).toEqual({
+      ...asGood,
+      usage: { 'input.text': 12, 'output.text': 9 },
+    })
+    expect(streamed(good, { heard: -3, sung: 9 })).toMatchObject({
+      usage: { 'input.text': 12, 'output.text': 9 },
+      flags: ['negative:input.text'],
+    })
+  })
+
+  test('a stream that never tells its figures has none, and says so', () => {
+    const { usage, flags, isPartial, model, costUsd } = streamed({}, { done: true })
+    expect({ usage, flags, isPartial, model, costUsd }).toEqual({
+      usage: {},
+      flags: ['not-a-count:output.text'],
+      isPartial: true,
+    })
+  })
+
+  test.each([
+    ['abc', 'not-a-count:costUsd'],
+    ['$1', 'not-a-count:costUsd'],
+    [Number.NaN, 'not-a-count:costUsd'],
+    [{}, 'not-a-count:costUsd'],
+    [-1, 'negative:costUsd'],
+  ])('a charge of %j is no amount, and is flagged', (costUsd, flag) => {
+    expect(reading({ usage: {}, costUsd })).toMatchObject({ flags: [flag] })
+    expect(reading({ usage: {}, costUsd }).costUsd).toBeUndefined()
+  })
+
+  test('a charge that is no amount does not replace one that was', () => {
+    expect(streamed(good, { ...good, price: 'abc' })).toEqual(asGood)
+    expect(streamed({ ...good, price: 'abc' }, good)).toEqual(asGood)
+    expect(streamed({ ...good, price: 'abc' })).toMatchObject({ usage: asGood.usage, flags: ['not-a-count:costUsd'] })
+  })
+
+  test('counts that are all missing are no usage, which is not the same as nothing used', () => {
+    expect(reading({ usage: { 'input.text': undefined, 'output.text': null } }).usage).toBeUndefined()
+    expect(reading({ usage: {} }).usage).toEqual({})
+    expect(reading({ usage: { 'output.text': Number.NaN } })).toMatchObject({ isPartial: true })
+    expect(reading({ usage: { 'unit.input_pages': Number.NaN } })).toMatchObject({ isPartial: true })
+  })
+
   test('the request is what it says, or what most wires have', () => {
     const [plain, mine] = [
       route,

@@ -13,8 +13,19 @@ const event = (over: Partial<LLMEvent> = {}): LLMEvent => ({
 })
 
 const rest: Parameters<ReturnType<typeof createStats>['snapshot']>[0] = {
+  tokenRatios: {},
   openCalls: 2,
   heldUsd: '0.5',
+  limits: {
+    falseRefusals: 0,
+    overruns: 0,
+    overrunUsd: '0',
+    observed: 0,
+    clamped: 0,
+    isStoreDown: false,
+    storeOutages: 0,
+    allowedWhileDown: 0,
+  },
   problems: { delivery: 1 },
   delivery: { queued: 0, delivered: 0, dropped: 0, rejected: 0, retries: 0, sinks: {} },
   coverage: {},
@@ -27,6 +38,7 @@ describe('what a meter counts of itself', () => {
       errors: 0,
       estimated: 0,
       flagged: 0,
+      flags: {},
       sampledOut: 0,
       refused: 0,
       unpriced: {},
@@ -53,11 +65,20 @@ describe('what a meter counts of itself', () => {
     })
   })
 
+  test('what was wrong with their usage, by kind', () => {
+    const stats = createStats()
+    stats.recorded(event({ usageFlags: ['sum:total_tokens', 'image_gen.sum:input_tokens', 'subset:prompt_tokens'] }))
+    stats.recorded(event({ usageFlags: ['missing:usage'], calls: 2 }))
+    expect(stats.snapshot(rest)).toMatchObject({ flagged: 3, flags: { sum: 1, subset: 1, missing: 2 } })
+    for (let kind = 0; kind < 500; kind++) stats.recorded(event({ usageFlags: [`kind-${kind}`] }))
+    expect(Object.keys(stats.snapshot(rest).flags)).toHaveLength(100)
+  })
+
   test('models without a price, at most a thousand of them', () => {
     const stats = createStats()
-    stats.unpriced('openai', '__proto__')
-    for (let model = 0; model < 2000; model++) stats.unpriced('me', `model-${model}`)
-    stats.unpriced('me', 'model-0')
+    stats.unpriced('openai __proto__')
+    for (let model = 0; model < 2000; model++) stats.unpriced(`me model-${model}`)
+    stats.unpriced('me model-0')
     const { unpriced } = stats.snapshot(rest)
     expect(Object.keys(unpriced)).toHaveLength(1000)
     expect(unpriced).toMatchObject({ 'openai __proto__': 1, 'me model-0': 2 })
@@ -67,7 +88,7 @@ describe('what a meter counts of itself', () => {
     const stats = createStats()
     const before = stats.snapshot(rest)
     stats.recorded(event())
-    stats.unpriced('me', 'one')
+    stats.unpriced('me one')
     expect(before).toMatchObject({ calls: 0, unpriced: {} })
   })
 })
