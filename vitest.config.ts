@@ -16,7 +16,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'source', include: ['test/**/*.test.ts'], exclude: [...ELSEWHERE, ...PACKAGE_TESTS] },
+        test: {
+          name: 'source',
+          include: ['test/**/*.test.ts'],
+          exclude: [...ELSEWHERE, ...PACKAGE_TESTS],
+          setupFiles: 'test/support/own-folder.ts',
+        },
       },
       {
         extends: true,

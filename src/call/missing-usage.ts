@@ -46,6 +46,18 @@ function whatIsKnown({ usage = {}, reading }: FinishedCall) {
   return { inputTokens, outputTokens, isInputKnown, isOutputKnown: outputTokens > 0 && !isDoubtful }
 }
 
+/** What stands around the text (roles, names, tools and calls of them as they are rendered) is not published for every model. */
+const FRAME_SHARE = 0.15
+const FRAME = 8
+
+/** Text can be counted exactly; what a provider makes of it cannot. */
+function around({ tokens, low, high }: TokenEstimate): TokenEstimate {
+  if (tokens === 0) return NO_TOKENS
+  const least = Math.floor(tokens * (1 - FRAME_SHARE))
+  const most = Math.ceil(tokens * (1 + FRAME_SHARE)) + FRAME
+  return { tokens, low: Math.min(low, least), high: Math.max(high, most) }
+}
+
 function filled(
   call: FinishedCall,
   { isUnseen, usualOutput }: Evidence,
@@ -55,8 +67,8 @@ function filled(
   const { facts, streamEnd } = call
   const known = whatIsKnown(call)
   const cap = facts.maxOutputTokens
-  const input = side(known.inputTokens, known.isInputKnown, ofPrompt)
-  const answer = isUnseen ? unseen(cap, usualOutput) : within(cap, ofGenerated)
+  const input = side(known.inputTokens, known.isInputKnown, around(ofPrompt))
+  const answer = isUnseen ? unseen(cap, usualOutput) : within(cap, around(ofGenerated))
   const output = side(known.outputTokens, known.isOutputKnown, answer)
   // What arrived is as old as the last event: generation went on until the provider noticed.
   const most = cap ?? usualOutput * LONGEST_TIMES_USUAL

@@ -228,7 +228,8 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     beat: heartbeat.beat,
     async close() {
       heartbeat.stop()
-      await heartbeat.beat()
+      // One that was never asked leaves the store unopened.
+      if (pockets.active.size > 0) await heartbeat.beat()
       const all = [...book.all()].flatMap(({ pocket, previous }) => [pocket, previous]).filter((it) => it !== undefined)
       const left = [...new Set([...all, ...pockets.active])].filter(({ seq }) => seq > 0)
       while (left.length > 0) {

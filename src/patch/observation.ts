@@ -34,8 +34,9 @@ export function newObservation(exchange: Exchange, isStream: boolean, root?: Res
 }
 
 /** Whether the body, if anybody reads it, is read through the tap. */
-export function isTapped({ isStream, reader, tapped }: Observation): boolean {
-  return reader === 'nobody' && (isStream || tapped !== undefined)
+export function isTapped({ isStream, reader, tapped, served }: Observation): boolean {
+  // A clone has no tapped body of its own: it is served from the start.
+  return reader === 'nobody' && (isStream || tapped !== undefined || served !== undefined)
 }
 
 /** The tapped body; nothing is read before the caller reads it: SDKs look at `response.body` for their debug log. */

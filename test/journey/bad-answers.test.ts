@@ -71,7 +71,11 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'usage without a count': { reply: { usage: {} }, whole: wrong(/^missing:/), streamed: wrong(/^missing:/) },
   'a negative count': { reply: everyCount(() => -7), whole: wrong(/^negative:/), streamed: wrong(/^negative:/) },
   'an absurd count': { reply: everyCount(() => 1e18), whole: wrong(/^absurd:/), streamed: wrong(/^absurd:/) },
-  'a count in quotes': { reply: everyCount(String), whole: wrong(/^not-a-count:/), streamed: wrong(/^not-a-count:/) },
+  'a count in quotes': {
+    reply: everyCount(String),
+    whole: { usageSource: 'reported', usageFlags: /^not-a-count:/, sentences: 1 },
+    streamed: { usageSource: 'reported', usageFlags: /^not-a-count:/, sentences: 1 },
+  },
   'a fractional count': {
     reply: everyCount((count) => (count === 0 ? 0 : count + 0.25)),
     whole: { usageSource: 'reported', usageFlags: /^fractional:/, sentences: 1 },

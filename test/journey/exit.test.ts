@@ -103,8 +103,8 @@ test('a call that is under way when the process exits is in the ledger, and noth
 test('a call that still waits for its limit when the process exits was never sent, and is no call', async () => {
   await using emulator = await startEmulator()
   const store = `{ limitStore: {
-    setLimit() {}, removeLimit() {}, lease() {},
-    accounts: () => (setImmediate(() => process.exit(0)), new Promise(() => {})),
+    setLimit() {}, removeLimit() {}, lease() {}, accounts() {},
+    changes: () => (setImmediate(() => process.exit(0)), new Promise(() => {})),
   } }`
   expect(await eventsOf('await chat()', emulator, store)).toEqual([])
   expect(emulator.requests).toEqual([])

@@ -141,7 +141,12 @@ describe('onProblem', () => {
 
 describe('the queue', () => {
   test('maxQueueSize drops the oldest, and counts and tells of it', async () => {
-    await using app = await metered({ sinks: [failing(new Error('down'))], maxQueueSize: 3, maxBatchSize: 3 })
+    await using app = await metered({
+      sinks: [failing(new Error('down'))],
+      maxQueueSize: 3,
+      maxBatchSize: 3,
+      spool: false,
+    })
     for (let i = 0; i < 10; i++) app.meter.trackManually({ ...cohere, eventId: `e${i}` })
     await app.meter.flush()
     const { dropped, queued } = app.meter.stats().delivery
@@ -202,7 +207,7 @@ describe('url', () => {
     await using app = await metered({ url: backend.url, apiKey: API_KEY })
     app.meter.trackManually(cohere)
     await app.meter.flush()
-    expect(existsSync(join(folder.path, 'ledger'))).toBe(false)
+    expect(existsSync(join(folder.path, 'ledger', 'ledger.db'))).toBe(false)
   })
 })
 

@@ -1,5 +1,8 @@
 // An application with a meter: the package as it is installed, the real SDKs, and the emulator in place of the providers.
 
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
@@ -29,6 +32,8 @@ export async function metered(options: MeterOptions = {}): Promise<Metered> {
   const meter = new Meter({
     ...(options.url === undefined && options.dir === undefined && { sinks: [sink] }),
     onProblem: (problem) => problems.push(problem),
+    // What a sink that fails leaves in its spool is not the next test's.
+    ...(process.env['TALLYGATE_DIR'] === undefined && { dir: mkdtempSync(join(tmpdir(), 'tallygate-metered-')) }),
     ...options,
     hosts: { ...emulator.hosts, ...options.hosts },
   })

@@ -40,14 +40,14 @@ describe('fillUsage', () => {
   test('nothing was said: both sides are counted', async () => {
     const { usage, usageBounds } = await fillUsage(finished(undefined), evidence)
     expect(usage).toEqual({ 'input.text': 10, 'output.text': 10 })
-    expect(usageBounds).toEqual({ inputTokens: [10, 60], outputTokens: [10, 60] })
+    expect(usageBounds).toEqual({ inputTokens: [8, 60], outputTokens: [8, 60] })
   })
 
   test('the input was said: it stands, whatever its buckets, and the output is counted', async () => {
     const said: Usage = { 'input.text': 3, 'input.text.cache_read': 4000 }
     const { usage, usageBounds } = await fillUsage(finished(said, { streamEnd: 'interrupted' }), evidence)
     expect(usage).toEqual({ ...said, 'output.text': 10 })
-    expect(usageBounds).toEqual({ inputTokens: [4003, 4003], outputTokens: [10, 5000] })
+    expect(usageBounds).toEqual({ inputTokens: [4003, 4003], outputTokens: [8, 5000] })
   })
 
   test('a running total was said: what may have come after it is in the bounds', async () => {
@@ -67,7 +67,7 @@ describe('fillUsage', () => {
       evidence,
     )
     expect(usage).toEqual({ 'input.text': 10, 'output.text': 900 })
-    expect(usageBounds).toEqual({ inputTokens: [10, 60], outputTokens: [900, 900] })
+    expect(usageBounds).toEqual({ inputTokens: [8, 60], outputTokens: [900, 900] })
   })
 
   test('nobody saw the answer: it is as long as usual, and no longer than asked for', async () => {

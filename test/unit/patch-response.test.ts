@@ -123,6 +123,16 @@ describe('an answer', () => {
   })
 })
 
+test('a clone of an answer whose body was looked at first holds the whole of it, and so does the answer', async () => {
+  const exchange = notedExchange()
+  const response = observed(exchange, Response.json({ n: 1 }), false)
+  // As @anthropic-ai/sdk does before it hands a middleware what it asks for.
+  expect(response.body?.locked).toBe(false)
+  const copy = response.clone()
+  expect([await copy.text(), await response.text()]).toEqual(['{"n":1}', '{"n":1}'])
+  expect(exchange.notes).toHaveLength(1)
+})
+
 describe('a stream', () => {
   test.each(READERS.filter(([name]) => name !== 'json'))(
     'read by %s shows what the caller asked for',

@@ -100,7 +100,7 @@ it.each<[string, string, Usage]>([
 describe('the providers of events', () => {
   /** They run on machines of one's own: there is no price to know. */
   // Gateways whose charge is in no answer.
-  const WITHOUT_PRICES = ['ollama', 'vercel', 'cloudflare', 'huggingface', 'github']
+  const WITHOUT_PRICES = ['ollama', 'vercel', 'huggingface', 'github']
 
   it.each([...new Set([...PROVIDERS, ...DIALECTS].map(({ name }) => name))])('%s is one of the book', (name) => {
     const gap = book.why(CHAT, { provider: name, model: 'no-such-model', at: AT })
