@@ -84,6 +84,8 @@ export async function talking(options: MeterOptions = {}): Promise<Talking> {
   const sink = memorySink()
   const problems: Problem[] = []
   const meter = new Meter({
+    // The emulator gives the same ids again, and what was recorded once is not recorded twice.
+    dir: mkdtempSync(join(tmpdir(), 'tallygate-sockets-')),
     sinks: [sink],
     onProblem: (problem) => problems.push(problem),
     ...options,
