@@ -1,5 +1,8 @@
 // The meters that the benchmarks hold beside the plain SDK: any fault of theirs ends the run.
 
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Meter, type MeterOptions } from 'tallygate'
 import type { Sink } from 'tallygate/sinks'
 import type { Opened, Sdk } from './sdks.ts'
@@ -9,7 +12,9 @@ export const discard: Sink = { name: 'discard', send: async () => ({ outcome: 'd
 
 /** Into `discard`, unless the options say otherwise; `sinks: undefined` is the embedded ledger. */
 export function meterOf(options: MeterOptions = {}): Meter {
-  return new Meter({ onProblem: fail, sinks: [discard], ...options })
+  // A folder of its own: what an earlier run has left in a spool would be told of, and end this one.
+  const dir = mkdtempSync(join(tmpdir(), 'tallygate-bench-'))
+  return new Meter({ onProblem: fail, sinks: [discard], dir, ...options })
 }
 
 function fail(problem: { readonly message: string }): void {
