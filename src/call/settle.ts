@@ -37,13 +37,17 @@ export function settle(call: FinishedCall, book: PriceBook, hold: Hold | undefin
   const cost = costOf(book, usage, reading, query)
   const gap = usage && !cost ? gapOf(book, usage, reading, query) : undefined
   const event = recordOf(call, { cost, gap, query, priceVersion: book.version, markup, appName, environment })
+  try {
+    if (hold) limiter.settle(hold, cost?.pico ?? 0n, at)
+    // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
+    else if (cost) limiter.spend(belongingOf(payer, call.facts.model), cost.pico, at)
+  } finally {
+    context.record(event)
+  }
+  // Only now: under `raiseOnError` a report throws, and neither the event nor the money may depend on what is said of it.
   if (usage && !cost) context.unpriced(provider, query.model, gap)
   if (call.usageSource === 'reported') learn(experience, call, event, cost)
   if (call.flags || reading.figures) for (const doubt of doubtsOf(call, cost)) reportStrange(context, provider, doubt)
-  if (hold) limiter.settle(hold, cost?.pico ?? 0n, at)
-  // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
-  else if (cost) limiter.spend(belongingOf(payer, call.facts.model), cost.pico, at)
-  context.record(event)
   if (call.countedTokens !== undefined && !call.flags?.length)
     context.drift.note(query.model, call.countedTokens, tokenTotals(reading.usage ?? {}).inputTokens)
 }

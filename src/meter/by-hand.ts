@@ -60,9 +60,10 @@ export function createByHand(setup: ByHandSetup): (call: ManualCall) => void {
         const { event, cost, gap } = manual.price(book)
         const { timestamp, usage } = event
         if (cost !== undefined) limiter.spend(event, cost, Date.parse(timestamp))
+        setup.record(event)
+        // Under `raiseOnError` this throws.
         if (cost === undefined && usage && Object.keys(usage).length > 0)
           setup.unpriced(event.provider, event.model, gap)
-        setup.record(event)
       })
     }
     if (prices.book) record(prices.book)

@@ -1,9 +1,9 @@
-// The end of a call whose usage has to be estimated, when estimating fails.
+// The end of a call, when estimating it or telling of it fails: neither its event nor the money that it held is lost.
 
 import { expect, test } from 'vitest'
 import type { Evidence } from '../../src/call/missing-usage.ts'
 import type { FinishedCall } from '../../src/call/record.ts'
-import { type SettlingContext, settleLater } from '../../src/call/settle.ts'
+import { type SettlingContext, settle, settleLater } from '../../src/call/settle.ts'
 import type { LLMEvent } from '../../src/event.ts'
 import type { Hold } from '../../src/limits/limiter.ts'
 import { lazyBook } from '../../src/pricing/lazy-book.ts'
@@ -53,6 +53,33 @@ test.each(['later', 'at exit'] as const)(
     // Whoever keeps the work reports that it failed.
     await expect(work).rejects.toThrow('call stack')
     expect(recorded).toMatchObject([{ tenantId: 'acme', model: 'muse-1', usageSource: 'absent' }])
+    expect(settled).toEqual([0n])
+  },
+)
+
+test.each(['what it used has no price', 'the limit cannot be settled'] as const)(
+  'a call of which something must be told that throws is recorded all the same: %s',
+  async (fault) => {
+    const recorded: LLMEvent[] = []
+    const settled: bigint[] = []
+    const raise = (): never => {
+      throw new Error('told')
+    }
+    const context = {
+      limiter: {
+        settle: (_: Hold, pico: bigint) => {
+          settled.push(pico)
+          if (fault === 'the limit cannot be settled') raise()
+        },
+      },
+      unpriced: raise,
+      record: (event: LLMEvent) => void recorded.push(event),
+    } as unknown as SettlingContext
+    const used: FinishedCall = { ...call, usage: { 'output.text': 5 }, usageSource: 'reported' }
+    const { load } = lazyBook(createProblems({ raiseOnError: true }))
+    const book = await load()
+    expect(() => settle(used, book, {} as Hold, context)).toThrow('told')
+    expect(recorded).toMatchObject([{ model: 'muse-1', costSource: 'unpriced' }])
     expect(settled).toEqual([0n])
   },
 )
