@@ -9,6 +9,9 @@ import { folderOf, shown } from './place.ts'
 import { sinkOf, TARGET } from './target.ts'
 import { printable } from './width.ts'
 
+/** An endpoint that restarts, or asks for a moment, is back by then. */
+const WAIT_S = 30
+
 export const drain = defineCommand({
   name: 'drain',
   summary: 'Deliver what dead processes left in the spool.',
@@ -22,6 +25,11 @@ export const drain = defineCommand({
       type: 'string',
       value: 'sink',
       help: 'Deliver what is owed to a sink of this name. Default: http with a URL, else sqlite.',
+    },
+    wait: {
+      type: 'string',
+      value: 'seconds',
+      help: `How long to try again where it is not taken. Default: ${WAIT_S}; with 0 it is tried once.`,
     },
     dir: DIR,
   },
@@ -44,18 +52,23 @@ export const drain = defineCommand({
       dir,
       sink: { ...sink, name },
       problems,
+      patienceMs: secondsOf(values.wait) * 1000,
       waiting: (count) =>
         print(
           `${count === 1 ? 'The process of one spool' : `The processes of ${count} spools`} may live elsewhere: watching for a minute.`,
         ),
     })
-    const { delivered, rejected, retries, spools, left } = done
+    const { delivered, rejected, spools, left } = done
     print(`${delivered} events of ${spools} ${spools === 1 ? 'process' : 'processes'} delivered to ${name}.`)
     if (rejected > 0)
       print(`${rejected} were refused for good: \`tallygate dead-letters --dir ${shown(dir)}\` lists them.`)
     for (const { path, owes } of done.others) print(`${resolve(path)} waits for ${owes.join(' and ')}.`)
-    if (left > 0 || retries > 0)
-      throw new Stop(1, `Not everything could be delivered: ${left} bytes are left in ${resolve(spool)}.`)
+    if (left > 0) throw new Stop(1, `Not everything could be delivered: ${left} bytes are left in ${resolve(spool)}.`)
     return undefined
   },
 })
+
+function secondsOf(given = String(WAIT_S)): number {
+  if (/^\d{1,5}$/.test(given)) return Number(given)
+  throw new Stop(2, `\`--wait\` is a whole number of seconds, as in \`--wait 120\`; got \`${printable(given)}\`.`)
+}

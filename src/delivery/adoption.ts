@@ -33,8 +33,8 @@ export interface Adoption {
   start(): void
   /** Gives up what was taken over, with what is left of it. */
   stop(): void
-  /** Delivers what there is; gives what could not be taken over. */
-  drain(): Promise<Untaken>
+  /** Delivers what there is, as `Lane.drainBacklog` does; gives what could not be taken over. */
+  drain(until?: number): Promise<Untaken>
   stats(): SpoolStats
 }
 
@@ -91,9 +91,9 @@ export function createAdoption({
       cancel?.()
       orphans.leave()
     },
-    async drain() {
+    async drain(until) {
       orphans.look()
-      await Promise.all([...lanes.values()].map((lane) => lane.drainBacklog()))
+      await Promise.all([...lanes.values()].map((lane) => lane.drainBacklog(until)))
       const { unsure, others } = orphans
       return { unsure, others }
     },

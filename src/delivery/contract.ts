@@ -75,7 +75,10 @@ export interface Delivery {
   close(deadlineMs?: number): Promise<void>
   /** Hands everything queued to the sinks that can take it without waiting. */
   drainSync(): void
-  /** Delivers what dead processes left; resolves when that is done, or none of it can be sent for now. */
-  drainOrphans(): Promise<Untaken | undefined>
+  /**
+   * Delivers what dead processes left; resolves when that is done, or an attempt has failed. With `until`, a moment of
+   * `performance.now()`, it tries again until then, and a sink that failed to the last is left alone from there on.
+   */
+  drainOrphans(until?: number): Promise<Untaken | undefined>
   stats(): DeliveryStats
 }

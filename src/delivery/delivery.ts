@@ -203,7 +203,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     close,
     drainSync,
-    drainOrphans: async () => adoption?.drain(),
+    drainOrphans: async (until) => adoption?.drain(until),
     stats() {
       const sinks = Object.fromEntries(all.map((lane) => [lane.name, lane.stats]))
       return { ...sumOf(sinks, late), sinks, ...(keeping && { spool: adoption!.stats() }) }

@@ -15,12 +15,13 @@ export interface DrainOptions {
   /** Some spools are watched, whether their process lives; so many. */
   readonly waiting: (count: number) => void
   readonly silenceMs?: number | undefined
+  /** How long to try again where the sink does not take it. */
+  readonly patienceMs: number
 }
 
 export interface Drained {
   readonly delivered: number
   readonly rejected: number
-  readonly retries: number
   /** Spools that were taken over. */
   readonly spools: number
   /** Bytes that could not be delivered. */
@@ -38,17 +39,19 @@ export async function drainSpools({
   problems,
   waiting,
   silenceMs = SILENCE_MS,
+  patienceMs,
 }: DrainOptions): Promise<Drained> {
   const delivery = createDelivery({ sinks: [sink], problems, spool: { dir }, maxBatchSize: BATCH, silenceMs })
-  const first = await delivery.drainOrphans()
+  const drain = () => delivery.drainOrphans(performance.now() + patienceMs)
+  const first = await drain()
   let last = first
   if (first !== undefined && first.unsure > 0) {
     waiting(first.unsure)
     await new Promise<void>((resolve) => after(silenceMs + 100, resolve, true))
-    last = await delivery.drainOrphans()
+    last = await drain()
   }
-  const { delivered, rejected, retries, spool } = delivery.stats()
+  const { delivered, rejected, spool } = delivery.stats()
   const left = spool?.bytes ?? 0
   await delivery.close(0)
-  return { delivered, rejected, retries, spools: spool?.adopted ?? 0, left, others: last?.others ?? [] }
+  return { delivered, rejected, spools: spool?.adopted ?? 0, left, others: last?.others ?? [] }
 }

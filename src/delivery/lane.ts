@@ -36,8 +36,11 @@ export interface Lane {
   readonly isReady: boolean
   /** Takes batches from here too, in turns with its own queue; its first empty one is its end. */
   addBacklog(source: Source): void
-  /** Resolves when nothing of earlier processes is left, or an attempt has failed. */
-  drainBacklog(): Promise<void>
+  /**
+   * Resolves when nothing of earlier processes is left, or an attempt has failed; with `until` (of `performance.now()`)
+   * only when no retry can come before it. The lane is at its end then.
+   */
+  drainBacklog(until?: number): Promise<void>
   /** Entries in memory, those under way among them, oldest first. */
   held(): Iterable<Entry>
   /** Sends full batches, with `all` whatever is queued. Does nothing while the sink is left alone. */
@@ -195,10 +198,11 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
       intake.addBacklog(source)
       if (cancelWait === undefined) run()
     },
-    drainBacklog() {
+    drainBacklog(until) {
       if (isStopped || (!intake.hasBacklog && intake.isEmpty)) return Promise.resolve()
       isDraining = true
-      const done = waiters.backlog()
+      drainUntil = until
+      const done = waiters.backlog(until !== undefined)
       run()
       return done
     },

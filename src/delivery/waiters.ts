@@ -6,8 +6,8 @@ export interface Waiters {
   attempt(target: number): Promise<void>
   /** Resolves when the queue is empty. */
   empty(): Promise<void>
-  /** Resolves when nothing of earlier processes is left either, or an attempt has failed. */
-  backlog(): Promise<void>
+  /** Resolves when nothing of earlier processes is left either, or an attempt has failed; with patience only the first. */
+  backlog(isPatient: boolean): Promise<void>
   release(now: Progress): void
   releaseAll(): void
 }
@@ -37,7 +37,8 @@ export function createWaiters(): Waiters {
     },
     attempt: (target) => wait(({ hasFailed, settledUpTo }) => hasFailed || target <= settledUpTo),
     empty: () => wait(({ isEmpty }) => isEmpty),
-    backlog: () => wait(({ hasFailed, isEmpty, hasBacklog }) => hasFailed || (isEmpty && !hasBacklog)),
+    backlog: (isPatient) =>
+      wait(({ hasFailed, isEmpty, hasBacklog }) => (hasFailed && !isPatient) || (isEmpty && !hasBacklog)),
     release(now) {
       if (waiting.length === 0) return
       const over = waiting.filter(({ isOver }) => isOver(now))

@@ -33,17 +33,41 @@ test('killed while the endpoint takes events and loses answers: it has every cal
   using folder = temporaryFolder()
   await using server = await ingest()
   const env = { INGEST_URL: server.url, API_KEY }
-  server.misbehave(
-    ...Array.from({ length: 20 }, (_, at) => () => (at % 3 === 0 ? new Response(null, { status: 503 }) : undefined)),
-  )
+  const unwell = () => new Response(null, { status: 503 })
+  server.misbehave(...Array.from({ length: 20 }, (_, at) => (at % 3 === 0 ? unwell : () => undefined)))
   for (let round = 1; round <= 2; round++) await killUnderLoad(folder.path, round, 300, env)
   const dir = join(folder.path, 'dir')
-  const drained = await run(folder.path, ['drain', '--dir', dir, '--url', server.url, '--api-key', API_KEY])
-  expect([drained.exitCode, drained.stderr]).toEqual([0, ''])
+  // Also while it is drained.
+  server.misbehave(unwell, () => undefined, unwell)
+  const drain = ['drain', '--dir', dir, '--url', server.url, '--api-key', API_KEY]
+  const drained = await run(folder.path, drain)
+  expect(drained.exitCode, drained.stderr).toBe(0)
   const path = join(server.folder, 'ledger.db')
   const { seen, lost, doubled } = compare(folder.path, path)
   expect(seen).toBeGreaterThan(0)
   expect([lost, doubled, readdirSync(join(dir, 'spool'))]).toEqual([[], 0, []])
+})
+
+test('drain keeps what an endpoint does not take in the time that it is given, and says how much', async () => {
+  using folder = temporaryFolder()
+  await using server = await ingest()
+  await killUnderLoad(folder.path, 1, 50, { INGEST_URL: 'http://127.0.0.1:1', API_KEY })
+  const dir = join(folder.path, 'dir')
+  const drain = (wait: string) => run(folder.path, ['drain', '--dir', dir, '--url', server.url, '--wait', wait])
+  // No key: the answer is 401.
+  expect(await drain('0')).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/\n.*\d+ bytes are left in /) })
+  expect(await drain('soon')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('got `soon`') })
+  const { exitCode, stderr } = await run(folder.path, [
+    'drain',
+    '--dir',
+    dir,
+    '--url',
+    server.url,
+    '--api-key',
+    API_KEY,
+  ])
+  expect(exitCode, stderr).toBe(0)
+  expect(compare(folder.path, join(server.folder, 'ledger.db'))).toMatchObject({ lost: [], doubled: 0 })
 })
 
 test('drain says where there is nothing, and leaves what is owed to others', async () => {
