@@ -51,6 +51,13 @@ const shared: Options = {
   // tsup would write `sqlite` for `node:sqlite`, which no Node resolves.
   removeNodeProtocol: false,
   esbuildPlugins: [oneMainFile],
+  // Most of what importing costs is V8 reading the text: a tenth less of it without the white space. Names stay, and so
+  // do lines, so that a stack trace says where it was.
+  esbuildOptions(options) {
+    options.minifyWhitespace = true
+    options.minifySyntax = true
+    options.lineLimit = 160
+  },
 }
 
 export default defineConfig([

@@ -47,18 +47,33 @@ export function formatUsd(pico: PicoUsd): string {
   const absolute = negative ? -pico : pico
   const whole = absolute / PICO_PER_USD
   const rest = absolute % PICO_PER_USD
-  const digits = rest === 0n ? '' : `.${String(rest).padStart(12, '0').replace(/0+$/, '')}`
-  return `${negative ? '-' : ''}${whole}${digits}`
+  const fraction = rest === 0n ? '' : `.${String(rest).padStart(12, '0').replace(/0+$/, '')}`
+  return `${negative ? '-' : ''}${whole}${fraction}`
 }
 
 const MAX_EXACT = BigInt(Number.MAX_SAFE_INTEGER)
 
-// Three digits at a time, with and without their trailing zeros: eight times as fast as dividing a bigint.
-const PADDED = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'))
-const TRIMMED = PADDED.map((digits) => digits.replace(/0+$/, ''))
-/** Hardly a call costs a dollar. */
-const BELOW_A_DOLLAR = PADDED.map((digits) => `0.${digits}`)
 const PICO_PER_DOLLAR = Number(PICO_PER_USD)
+
+/** Three digits at a time, with and without their trailing zeros: eight times as fast as dividing a bigint. */
+interface Digits {
+  readonly padded: readonly string[]
+  readonly trimmed: readonly string[]
+  /** Hardly a call costs a dollar. */
+  readonly belowADollar: readonly string[]
+}
+
+/** Made when a sum is first written: a process that only imports us does not wait for it. */
+let threes: Digits | undefined
+
+function makeDigits(): Digits {
+  const padded = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'))
+  return {
+    padded,
+    trimmed: padded.map((three) => three.replace(/0+$/, '')),
+    belowADollar: padded.map((three) => `0.${three}`),
+  }
+}
 
 /** `formatUsd` of a whole number of pico-dollars from 0 to 2^53 - 1. */
 export function formatSmallUsd(pico: number): string {
@@ -71,11 +86,12 @@ export function formatSmallUsd(pico: number): string {
   const second = high % 1000
   const third = (low / 1000) | 0
   const fourth = low % 1000
-  if (low === 0 && second === 0) return `${dollars}.${TRIMMED[first]}`
-  const head = dollars === 0 ? BELOW_A_DOLLAR[first]! : `${dollars}.${PADDED[first]}`
-  if (low === 0) return head + TRIMMED[second]
-  if (fourth === 0) return head + PADDED[second] + TRIMMED[third]
-  return head + PADDED[second] + PADDED[third] + TRIMMED[fourth]
+  const { padded, trimmed, belowADollar } = (threes ??= makeDigits())
+  if (low === 0 && second === 0) return `${dollars}.${trimmed[first]}`
+  const head = dollars === 0 ? belowADollar[first]! : `${dollars}.${padded[first]}`
+  if (low === 0) return head + trimmed[second]
+  if (fourth === 0) return head + padded[second] + trimmed[third]
+  return head + padded[second] + padded[third] + trimmed[fourth]
 }
 
 /** Pico-dollars times a rational, rounded once, half to even. `denominator` must be above 0. */

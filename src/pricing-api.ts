@@ -20,6 +20,7 @@ import type { Json, Reading } from './providers/provider.ts'
 import type { Usage, UsageSource } from './usage.ts'
 
 export type { CostSource } from './event.ts'
+export type { PicoUsd } from './money.ts'
 export type { AgreedPrice } from './pricing/agreed-prices.ts'
 export type { OwnPrice } from './pricing/own-price.ts'
 export type { BookEntry, BookModifier, BookRow, PriceGap, PriceGapReason, PublishedRate } from './pricing/price.ts'

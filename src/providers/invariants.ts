@@ -46,6 +46,12 @@ interface Level {
   readonly names: Map<string, Known>
 }
 
+interface Outside {
+  readonly part: number
+  readonly total: number
+  readonly rest: readonly number[]
+}
+
 interface Check {
   readonly isSum: boolean
   readonly flag: string
@@ -56,16 +62,26 @@ interface Check {
   readonly unless: number
 }
 
-/** The rules, ready to be checked: every path is a place in a row of numbers, which is filled in one walk. */
+/** The rules, laid out when a usage object is first held against them: most processes meet two or three of the wires. */
 export interface UsageShape {
+  readonly rules: UsageRules
+  layout: Layout | undefined
+}
+
+/** Every path is a place in a row of numbers, which is filled in one walk. */
+interface Layout {
   readonly checks: readonly Check[]
-  readonly outside: { readonly part: number; readonly total: number; readonly rest: readonly number[] } | undefined
+  readonly outside: Outside | undefined
   readonly top: Level
   /** Filled anew for each usage; `NaN` where there is nothing. */
   readonly values: Float64Array
 }
 
-export function usageShape({ sums = [], subsets = [], outside, known = [] }: UsageRules): UsageShape {
+export function usageShape(rules: UsageRules): UsageShape {
+  return { rules, layout: undefined }
+}
+
+function layOut({ sums = [], subsets = [], outside, known = [] }: UsageRules): Layout {
   const top: Level = { prefix: '', names: new Map() }
   let slots = 0
 
@@ -115,7 +131,8 @@ interface Either {
 }
 
 /** Flags what cannot be right in `usage`, and has `count` keep the numbers in it that nobody here understands. */
-export function checkUsage(count: Counts, usage: Json, { checks, outside, top, values }: UsageShape): void {
+export function checkUsage(count: Counts, usage: Json, shape: UsageShape): void {
+  const { checks, outside, top, values } = (shape.layout ??= layOut(shape.rules))
   values.fill(Number.NaN)
   walk(count, usage, top, values)
   const isOutside = outside !== undefined && standsOutside(values, outside)
@@ -139,7 +156,7 @@ function sumOf(values: Float64Array, slots: readonly number[], without: number):
   return sum
 }
 
-function standsOutside(values: Float64Array, { part, total, rest }: NonNullable<UsageShape['outside']>): boolean {
+function standsOutside(values: Float64Array, { part, total, rest }: Outside): boolean {
   const outside = values[part]!
   return outside > 0 && values[total] === outside + sumOf(values, rest, -1)
 }
