@@ -20,9 +20,9 @@ export function recordInTurn(
 ): void {
   let next = 0
   const recordSome = (count: number, book: PriceBook): void => {
-    const some = jobs.claim(calls.slice(next, next + count))
+    const some = calls.slice(next, next + count)
     next += count
-    for (const call of some) record(call, book)
+    jobs.claim(some, (call) => record(call, book))
   }
   const recordRest = async (): Promise<void> => {
     const book = await prices.load()

@@ -12,8 +12,11 @@ export interface JobStore {
   put(key: string, origin: JobOrigin): void
   /** Asked only for jobs that this process has not started. */
   get(key: string): JobOrigin | undefined
-  /** Notes that these are being recorded; gives those that no other process has noted before. */
-  claim(keys: readonly string[], at: number): readonly string[]
+  /**
+   * Has those recorded that no other process has noted before, and notes them; always calls `record`, once. The note is
+   * kept after that: of a process that dies in between they are recorded again, under the same ids.
+   */
+  claim(keys: readonly string[], at: number, record: (fresh: readonly string[]) => void): void
 }
 
 /** Records an estimate under this id, for want of the provider's word. */
@@ -45,8 +48,8 @@ export interface Jobs {
    * `hold` is its own, where it has started the job and was told at once how that ended.
    */
   hear(asked: FinishedCall, results: readonly JobResult[], hold?: Hold): readonly EndedJob[]
-  /** Those of them that no other process has recorded; asked right before they are. */
-  claim(ended: readonly EndedJob[]): readonly EndedJob[]
+  /** Records those of them that no other process has recorded. */
+  claim(ended: readonly EndedJob[], record: (call: EndedJob) => void): void
   /** Records what is still open as far as it can be estimated: this process will not hear of it. */
   giveUp(): Promise<void>
   giveUpAtOnce(): void
@@ -186,13 +189,16 @@ export function createJobs(
       const others = listed.map((reading) => listedOf(asked, reading))
       return [ended, ...calls, ...others].filter((one) => one !== undefined)
     },
-    claim(ended) {
-      if (ended.length === 0) return ended
+    claim(ended, record) {
+      if (ended.length === 0) return
       const keys = ended.map(({ key }) => key)
-      const fresh = new Set(store.claim(keys, ended[0]!.call.at))
-      if (fresh.size === ended.length) return ended
-      for (const { key, hold } of ended) if (hold && !fresh.has(key)) release(hold)
-      return ended.filter(({ key }) => fresh.has(key))
+      store.claim(keys, ended[0]!.call.at, (fresh) => {
+        const isFresh = new Set(fresh)
+        for (const job of ended) {
+          if (isFresh.has(job.key)) record(job)
+          else if (job.hold) release(job.hold)
+        }
+      })
     },
     async giveUp() {
       const left = [...open]

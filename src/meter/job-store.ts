@@ -63,21 +63,24 @@ export function createJobStore(path: string, problems: ProblemReporter): JobStor
         return row && (JSON.parse(String(row['origin'])) as JobOrigin)
       })
     },
-    claim(keys, at) {
-      return (
-        attempt((open) => {
-          const note = open.prepare('INSERT OR IGNORE INTO recorded (key, at) VALUES (?, ?)')
-          open.exec('BEGIN IMMEDIATE')
-          try {
-            const fresh = keys.filter((key) => note.run(key, at).changes > 0)
-            open.exec('COMMIT')
-            return fresh
-          } catch (error) {
-            if (open.isTransaction) open.exec('ROLLBACK')
-            throw error
-          }
-        }) ?? keys
-      )
+    claim(keys, at, record) {
+      const begun = attempt((open) => {
+        const note = open.prepare('INSERT OR IGNORE INTO recorded (key, at) VALUES (?, ?)')
+        open.exec('BEGIN IMMEDIATE')
+        try {
+          return { open, fresh: keys.filter((key) => note.run(key, at).changes > 0) }
+        } catch (error) {
+          open.exec('ROLLBACK')
+          throw error
+        }
+      })
+      // Within the transaction: a process that dies before they are on its disk has noted nothing.
+      try {
+        record(begun?.fresh ?? keys)
+        if (begun) attempt(() => begun.open.exec('COMMIT'))
+      } finally {
+        if (begun?.open.isTransaction) attempt(() => begun.open.exec('ROLLBACK'))
+      }
     },
     close() {
       db?.close()

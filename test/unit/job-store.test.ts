@@ -4,7 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { JobOrigin } from '../../src/call/jobs.ts'
+import type { JobOrigin, JobStore } from '../../src/call/jobs.ts'
 import { createJobStore } from '../../src/meter/job-store.ts'
 import { createProblems, type Problem } from '../../src/problems.ts'
 
@@ -27,6 +27,12 @@ function opened(path: string) {
   return { store, problems }
 }
 
+function claimed(store: JobStore, keys: readonly string[], at: number): readonly string[] {
+  const recorded: string[] = []
+  store.claim(keys, at, (fresh) => recorded.push(...fresh))
+  return recorded
+}
+
 const folder = () => mkdtempSync(join(tmpdir(), 'job-store-'))
 
 test('what was noted is found, also by another process, and the first note stands', () => {
@@ -45,18 +51,43 @@ test('what one process records no other does, however many there are of them', (
   const path = join(folder(), 'jobs.db')
   const [first, second] = [opened(path).store, opened(path).store]
   const keys = Array.from({ length: 50_000 }, (_, i) => `openai batch_req_${i}`)
-  expect(first.claim(keys.slice(0, 40_000), Date.now())).toHaveLength(40_000)
-  expect(second.claim(keys, Date.now())).toEqual(keys.slice(40_000))
-  expect(first.claim(keys, Date.now())).toEqual([])
+  expect(claimed(first, keys.slice(0, 40_000), Date.now())).toHaveLength(40_000)
+  expect(claimed(second, keys, Date.now())).toEqual(keys.slice(40_000))
+  expect(claimed(first, keys, Date.now())).toEqual([])
+})
+
+test('what was not recorded after all, as by a process that died meanwhile, is recorded by the next one', () => {
+  const path = join(folder(), 'jobs.db')
+  const { store } = opened(path)
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  const seen = (): number => {
+    const db = new DatabaseSync(path, { readOnly: true })
+    const { noted } = db.prepare('SELECT count(*) AS noted FROM recorded').get() as { noted: number }
+    db.close()
+    return noted
+  }
+  const noted: number[] = []
+  store.claim(['a', 'b'], Date.now(), () => noted.push(seen()))
+  expect([...noted, seen()]).toEqual([0, 2])
+})
+
+test('a fault while recording reaches whoever asked, and leaves the file to others', () => {
+  const path = join(folder(), 'jobs.db')
+  const { store } = opened(path)
+  const failing = () => {
+    throw new Error('no room')
+  }
+  expect(() => store.claim(['a'], Date.now(), failing)).toThrow('no room')
+  expect(claimed(opened(path).store, ['a'], Date.now())).toEqual(['a'])
 })
 
 test('what was recorded is forgotten with what no provider keeps any more', () => {
   const path = join(folder(), 'jobs.db')
   const { store } = opened(path)
-  store.claim(['old'], Date.now() - 32 * 24 * 60 * 60 * 1000)
-  store.claim(['new'], Date.now())
+  claimed(store, ['old'], Date.now() - 32 * 24 * 60 * 60 * 1000)
+  claimed(store, ['new'], Date.now())
   store.close()
-  expect(opened(path).store.claim(['old', 'new'], Date.now())).toEqual(['old'])
+  expect(claimed(opened(path).store, ['old', 'new'], Date.now())).toEqual(['old'])
 })
 
 test('a file of an earlier version, which does not know what was recorded, learns it', () => {
@@ -66,7 +97,7 @@ test('a file of an earlier version, which does not know what was recorded, learn
   db.exec('CREATE TABLE jobs (key TEXT PRIMARY KEY, at INTEGER NOT NULL, origin TEXT NOT NULL) STRICT, WITHOUT ROWID')
   db.close()
   const { store, problems } = opened(path)
-  expect([store.claim(['a'], Date.now()), store.claim(['a'], Date.now())]).toEqual([['a'], []])
+  expect([claimed(store, ['a'], Date.now()), claimed(store, ['a'], Date.now())]).toEqual([['a'], []])
   expect(problems).toEqual([])
 })
 
@@ -97,7 +128,7 @@ test('a file that is no database is reported once, and nothing is thrown', () =>
     store.put('openai v1', origin('acme'))
     expect(store.get('openai v1')).toBeUndefined()
     // Better twice than never: the ledger knows the event by its id.
-    expect(store.claim(['openai v1'], Date.now())).toEqual(['openai v1'])
+    expect(claimed(store, ['openai v1'], Date.now())).toEqual(['openai v1'])
   }
   expect(problems).toHaveLength(1)
   expect(problems[0]).toMatchObject({ kind: 'internal', message: expect.stringContaining(path) })

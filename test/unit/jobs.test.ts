@@ -2,7 +2,15 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createJobs, type Estimate, type JobOrigin, type JobStore, jobEventId } from '../../src/call/jobs.ts'
+import {
+  createJobs,
+  type EndedJob,
+  type Estimate,
+  type JobOrigin,
+  type JobStore,
+  type Jobs,
+  jobEventId,
+} from '../../src/call/jobs.ts'
 import type { FinishedCall } from '../../src/call/record.ts'
 import type { Hold } from '../../src/limits/limiter.ts'
 import type { Job, JobResult, Reading } from '../../src/providers/provider.ts'
@@ -49,8 +57,14 @@ function memoryStore(): JobStore & { readonly kept: Map<string, JobOrigin> } {
     kept,
     put: (key, origin) => void kept.set(key, origin),
     get: (key) => kept.get(key),
-    claim: (keys) => keys.filter((key) => !claimed.has(key) && claimed.add(key)),
+    claim: (keys, _at, record) => record(keys.filter((key) => !claimed.has(key) && claimed.add(key))),
   }
+}
+
+function claimed(jobs: Jobs, ended: readonly EndedJob[]): readonly EndedJob[] {
+  const recorded: EndedJob[] = []
+  jobs.claim(ended, (job) => recorded.push(job))
+  return recorded
 }
 
 function setUp(store = memoryStore()) {
@@ -208,10 +222,10 @@ describe('a job that two processes hear of', () => {
     const store = memoryStore()
     const [first, second] = [setUp(store), setUp(store)]
     first.jobs.park(finished('acme', opened('r1')), hold('first'), undefined)
-    const [one] = [first.jobs.claim(first.jobs.hear(asked(over('r1')), []))]
-    expect(one.map(({ call }) => call.payer.tenantId)).toEqual(['acme'])
+    const recorded = claimed(first.jobs, first.jobs.hear(asked(over('r1')), []))
+    expect(recorded.map(({ call }) => call.payer.tenantId)).toEqual(['acme'])
     const held = hold('second')
-    expect(second.jobs.claim(second.jobs.hear(asked(over('r1')), [], held))).toEqual([])
+    expect(claimed(second.jobs, second.jobs.hear(asked(over('r1')), [], held))).toEqual([])
     expect(second.released).toEqual([held])
   })
 
@@ -219,7 +233,8 @@ describe('a job that two processes hear of', () => {
     const store = memoryStore()
     const [first, second] = [setUp(store).jobs, setUp(store).jobs]
     const heard = (jobs: typeof first, ...ids: string[]) =>
-      jobs.claim(
+      claimed(
+        jobs,
         jobs.hear(
           asked({}),
           ids.map((id) => ({ job: 'b1', id, endpoint: 'responses', reading: { usage: { 'input.text': 1 } } })),
