@@ -83,7 +83,8 @@ async function textOfBlob(blob: Blob): Promise<Known> {
  * by the time the event loop has turned, comes from elsewhere: it is left alone, and nothing of it is lost.
  */
 async function bodyOfRequest(request: Request): Promise<Known> {
-  if (request.bodyUsed || /^multipart\//i.test(request.headers.get('content-type') ?? '')) return UNKNOWN
+  if (request.bodyUsed || request.body!.locked || /^multipart\//i.test(request.headers.get('content-type') ?? ''))
+    return UNKNOWN
   let timer: ReturnType<typeof setImmediate> | undefined
   const late = new Promise<'late'>((resolve) => {
     timer = setImmediate(resolve, 'late')

@@ -20,6 +20,7 @@ import {
   withBody,
 } from './fetch-request.ts'
 import { exchangeOfGoogle } from './genai-sending.ts'
+import { guarded } from './guarded.ts'
 import { knownHosts } from './known-hosts.ts'
 import { observeResponse } from './response.ts'
 import { arrived as arrivedAtSdk, resultOf } from './stainless-request.ts'
@@ -150,9 +151,13 @@ async function watch(
 ): Promise<Response> {
   const captured = watcher.capture()
   const asked = addressOf(input)
-  // Of what is sent to such a host, only POST carries what a model is asked: nothing else is read.
-  const method = String(init?.method ?? (isRequest(input) ? input.method : 'GET')).toLowerCase()
-  const found = asked && method === 'post' ? bodyOf(input, init) : {}
+  const looked = guarded(watcher, 'A call of `fetch`', () => {
+    // Of what is sent to such a host, only POST carries what a model is asked: nothing else is read.
+    const method = String(init?.method ?? (isRequest(input) ? input.method : 'GET')).toLowerCase()
+    return { method, found: asked && method === 'post' ? bodyOf(input, init) : {} }
+  })
+  if (!looked) return send(input, init)
+  const { method, found } = looked
   const body = found instanceof Promise ? await found : found
   const stream = asked !== undefined && asksForStream(asked.pathname, body)
   const request = asked && {

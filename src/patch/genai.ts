@@ -14,6 +14,7 @@ import { patchInteractions } from './genai-interactions.ts'
 import { patchLive } from './genai-live.ts'
 import { type Sending, sending } from './genai-sending.ts'
 import { type HttpResponse, keepTenant, watchAnswer, watchEvents } from './genai-stream.ts'
+import { guarded } from './guarded.ts'
 import { hostOf } from './host.ts'
 import { dressEnding, dressRefusal, type ErrorClass } from './refusal.ts'
 import { ownerOf, replaceMethod } from './undo.ts'
@@ -61,7 +62,9 @@ export function patchGenAi(
 
   async function admit(api: ApiClient, request: ApiRequest, stream: boolean): Promise<Exchange | undefined> {
     const watcher = observer()
-    const exchange = watcher?.begin(watcher.capture(), describe(api, request, stream))
+    if (!watcher) return undefined
+    const described = guarded(watcher, 'A request of @google/genai', () => describe(api, request, stream))
+    const exchange = described && watcher.begin(watcher.capture(), described)
     if (!exchange) return undefined
     try {
       const admission = exchange.admit()

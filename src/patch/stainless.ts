@@ -11,6 +11,7 @@ import { MeterError } from '../errors.ts'
 import { answerOf } from './beneath.ts'
 import type { Exchange, Observer, SdkName } from './exchange.ts'
 import { type Fetch, fetchBelow } from './fetch.ts'
+import { guarded } from './guarded.ts'
 import { createNotes } from './notes.ts'
 import { dressEnding, dressRefusal, type ErrorClass } from './refusal.ts'
 import { arrived, describe } from './stainless-request.ts'
@@ -147,10 +148,11 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
   ): Promise<ResponseProps> {
     const options = await input
     if (isProbe(options)) return probeAnswer(options)
-    const request = describe(sdk === 'groq' ? 'openai' : sdk, client, options)
+    const wire = sdk === 'groq' ? 'openai' : sdk
+    const request = guarded(watcher, `A request of ${sdk}`, () => describe(wire, client, options))
     const exchange = request && watcher.begin(captured, request)
     if (!exchange) return sending.getStore() ? sending.run(undefined, callOriginal, options) : callOriginal(options)
-    if (client.middleware?.length || options.middleware?.length) standBelow(client)
+    if (client.middleware?.length || options.middleware?.length) standBelow(client, watcher)
     const isOpaque = request.body === undefined && options.body !== undefined
     if (!isOpaque) {
       const admission = admit(exchange)
@@ -162,12 +164,16 @@ function standIn({ sdk, owner, APIError, observer, streams, undos }: Place): voi
     return await send(exchange, options, callOriginal, request.stream || isOpaque, isOpaque)
   }
 
-  function standBelow(client: StainlessClient): void {
-    const { fetch } = client
-    if (typeof fetch !== 'function' || below.has(fetch)) return
-    const watched = fetchBelow(fetch, observer)
-    // A frozen client keeps its own.
-    if (Reflect.set(client, 'fetch', watched)) below.add(watched)
+  function standBelow(client: StainlessClient, watcher: Observer): void {
+    try {
+      const { fetch } = client
+      if (typeof fetch !== 'function' || below.has(fetch)) return
+      const watched = fetchBelow(fetch, observer)
+      // A frozen client keeps its own.
+      if (Reflect.set(client, 'fetch', watched)) below.add(watched)
+    } catch (cause) {
+      watcher.problem(`What the middleware of a client of ${sdk} sends cannot be seen one by one.`, cause)
+    }
   }
 
   function admit(exchange: Exchange): void | Promise<void> {
