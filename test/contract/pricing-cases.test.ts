@@ -1,40 +1,11 @@
 // Worked price examples, from a usage object as its provider writes it to exact dollars: every file of
 // `test/fixtures/pricing`, which it finds by itself. Each case names the page that its rates were read on.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { loadPrices, type PricedResponse, type Prices, type ResponseToPrice } from '../../src/pricing-api.ts'
-
-interface WorkedLine {
-  readonly bucket: string
-  readonly quantity: number
-  readonly rate_usd: string
-  readonly per: number
-  readonly multiplier?: string
-  readonly usd: string
-}
-
-interface WorkedCase {
-  readonly id: string
-  readonly provider: string
-  readonly model: string
-  readonly surface: string
-  readonly priced_at: string
-  readonly context?: Readonly<Record<string, unknown>>
-  readonly response_root: string
-  readonly usage: Readonly<Record<string, unknown>>
-  readonly expected_lines: readonly WorkedLine[]
-  readonly expected_usd: string
-  readonly source: string
-}
-
-const folder = join(import.meta.dirname, '../fixtures/pricing')
-const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
-
-function casesOf(file: string): readonly WorkedCase[] {
-  return (JSON.parse(readFileSync(join(folder, file), 'utf8')) as { cases: readonly WorkedCase[] }).cases
-}
+import { loadPrices, type PricedResponse, type Prices } from '../../src/pricing-api.ts'
+import { casesOf, inputOf, WORKED_FILES, type WorkedCase } from '../support/worked-cases.ts'
 
 /** Which of our buckets each of the cases' is. Those that are called the same are left out. */
 const BUCKETS: Readonly<Record<string, string>> = {
@@ -71,30 +42,6 @@ const BUCKETS: Readonly<Record<string, string>> = {
 function bucketOf(name: string): string {
   const plain = name.replace(/\s*\(.*\)$/, '')
   return BUCKETS[plain] ?? plain
-}
-
-/** The answer as the provider would give it, and what was known of the call. */
-function inputOf({
-  provider,
-  surface,
-  model,
-  priced_at,
-  context = {},
-  response_root,
-  usage,
-}: WorkedCase): ResponseToPrice {
-  const { base_url, host, batch, request, response, tool_usage, response_service_tier: service_tier } = context
-  const said = { model, [response_root]: usage, ...(service_tier !== undefined && { service_tier }) }
-  return {
-    provider,
-    endpoint: surface,
-    model,
-    response: { ...said, ...(tool_usage !== undefined && { tool_usage }), ...(response as object | undefined) },
-    at: priced_at,
-    host: (base_url ?? host) as string | undefined,
-    batch: batch as boolean | undefined,
-    request: request as object | undefined,
-  }
 }
 
 /** A decimal as a fraction, exact. */
@@ -156,7 +103,7 @@ function theirs({ expected_lines }: WorkedCase, hasReasoning: boolean) {
   )
 }
 
-describe.each(files)('%s', (file) => {
+describe.each(WORKED_FILES)('%s', (file) => {
   let prices: Prices
   beforeAll(async () => {
     prices = await loadPrices()
@@ -180,4 +127,10 @@ describe.each(files)('%s', (file) => {
     const priced = prices.priceResponse({ ...inputOf(worked), response: worked.usage })
     expect(priced.costUsd).toBe(worked.expected_usd)
   })
+})
+
+test('the README says how many there are, and that all of them are exact', () => {
+  const count = WORKED_FILES.flatMap(casesOf).length
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+  expect(readme).toContain(`Of ${count} examples worked by hand from the providers' pages it prices ${count} exactly`)
 })
