@@ -100,9 +100,12 @@ export function createCoverage(find: Routing, problems: ProblemReporter): Covera
 
   function warn(host: string, { route }: Found): void {
     const message =
-      `A call of \`${route.endpoint}\` to ${host} went past the meter: nobody is billed for it, and no limit holds it. ` +
-      'Some code has a copy of an SDK that is not patched, a client on node:http, or a `fetch` from before it was ' +
-      'patched: `npx tallygate doctor` shows the copies, and docs/loading.md of the package says what to do.'
+      route.method === 'socket'
+        ? `A WebSocket to ${host} (\`${route.endpoint}\`) is not listened on: nobody is billed for what comes over it, and no limit holds it. ` +
+          'Open it with the SDK, or report what it costs with `meter.trackManually()`: docs/surfaces.md of the package names the classes.'
+        : `A call of \`${route.endpoint}\` to ${host} went past the meter: nobody is billed for it, and no limit holds it. ` +
+          'Some code has a copy of an SDK that is not patched, a client on node:http, or a `fetch` from before it was ' +
+          'patched: `npx tallygate doctor` shows the copies, and docs/loading.md of the package says what to do.'
     tell(`coverage:${host}`, message)
   }
 

@@ -2,6 +2,7 @@
 
 import type { Exchange, ExchangeEnd, ExchangeRequest, Observer } from './exchange.ts'
 import type { Message, Received, Talk } from './socket-talk.ts'
+import { listensTo } from './traffic.ts'
 
 /** Where the connection leads. */
 export type Place = Pick<ExchangeRequest, 'wire' | 'host' | 'path'>
@@ -40,6 +41,7 @@ interface Asked {
 const FEED_CHECK_MS = 1000
 
 export function createLine({ place, talk, observer, refuse }: LineSetup): Line {
+  listensTo(place.host)
   const opener = observer()?.capture()
   /** Who has used the connection last: what the provider makes by itself is made for them. */
   let payer = opener

@@ -2,7 +2,7 @@
 //
 // Channels, with the Nodes they were tried in (20.19 to 26.10):
 // - `undici:request:create`: Node's own `fetch`, and every copy of undici, all of which publish under this name.
-// - `http.client.request.start`: node:http and node:https, which node-fetch and axios use.
+// - `http.client.request.start`: node:http and node:https, which node-fetch, axios and the package `ws` use.
 
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -22,14 +22,16 @@ interface Shared {
   readonly watchers: Set<Watcher>
   /** Exchanges that have begun to send and have no answer yet, and whose request was not seen, by host. */
   readonly unseen: Map<string, Set<Exchange>>
+  /** Hosts with a WebSocket that some meter listens on, or did. */
+  readonly listenedTo: Set<string>
   stop?: (() => void) | undefined
 }
 
 // Shared by every copy of this package in the process: what one of them meters is not outside the meter of another.
 const KEY = Symbol.for('tallygate.traffic')
 const registry = globalThis as { [KEY]?: Shared }
-const shared: Shared = (registry[KEY] ??= { watchers: new Set(), unseen: new Map() })
-const { watchers, unseen } = shared
+const shared: Shared = (registry[KEY] ??= { watchers: new Set(), unseen: new Map(), listenedTo: new Set() })
+const { watchers, unseen, listenedTo } = shared
 
 /** From now on `watcher` is asked; nothing listens while nobody watches. Gives the end of it. */
 export function watchTraffic(watcher: Watcher): () => void {
@@ -71,6 +73,14 @@ export function expectNoMore(host: string, exchange: Exchange): void {
   if (watchers.size > 0) unseen.get(host)?.delete(exchange)
 }
 
+/** A meter listens on a WebSocket to this host: what is dialled there is its own. */
+export function listensTo(host: string): void {
+  if (listenedTo.size >= HOSTS_LISTENED_TO) listenedTo.clear()
+  listenedTo.add(host)
+}
+
+const HOSTS_LISTENED_TO = 1000
+
 /**
  * A request belongs to the exchange in whose async context it is sent. A connection pool that makes requests wait may
  * send them in another context: then it is that of the exchange which has waited longest for its own to be seen.
@@ -104,13 +114,20 @@ function exchangeHere(): Exchange | undefined {
 }
 
 interface UndiciMessage {
-  readonly request: { readonly origin?: string | URL; readonly method: string; readonly path: string }
+  readonly request: {
+    readonly origin?: string | URL
+    readonly method: string
+    readonly path: string
+    readonly upgrade?: unknown
+  }
 }
 
 function onUndici(message: unknown): void {
-  const { origin, method, path } = (message as UndiciMessage).request
+  const { origin, method, path, upgrade } = (message as UndiciMessage).request
   if (origin === undefined) return
-  tell(hostOf(typeof origin === 'string' ? origin : origin.origin), method, path)
+  const host = hostOf(typeof origin === 'string' ? origin : origin.origin)
+  if (upgrade === 'websocket') tellOfSocket(host, path)
+  else tell(host, method, path)
 }
 
 const ORIGINS_REMEMBERED = 1000
@@ -133,7 +150,22 @@ interface HttpMessage {
 function onHttp(message: unknown): void {
   const { request } = message as HttpMessage
   const host = request.getHeader('host')
-  if (typeof host === 'string') tell(host, request.method, request.path)
+  if (typeof host !== 'string') return
+  if (request.method === 'GET' && request.getHeader('upgrade') === 'websocket') tellOfSocket(host, request.path)
+  else tell(host, request.method, request.path)
+}
+
+/** An SDK dials before its connection can be listened on, some of them after a turn or two. */
+const LISTENING_BY_MS = 1000
+
+/** Which of several connections to a host is listened on cannot be told from below: only a host with none is told of. */
+function tellOfSocket(host: string, path: string): void {
+  const counters = [...watchers].map((watcher) => watcher.counterOf(host, 'socket', path))
+  if (counters.every((count) => count === undefined)) return
+  const wait = setTimeout(() => {
+    for (const count of counters) count?.(listenedTo.has(host))
+  }, LISTENING_BY_MS)
+  wait.unref()
 }
 
 function tell(host: string, method: string, path: string): void {

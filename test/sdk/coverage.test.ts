@@ -5,11 +5,16 @@ import { createRequire } from 'node:module'
 import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
+import { ResponsesWS } from 'openai/resources/responses/ws'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { startEmulator } from '../../src/emulator/index.ts'
 import { defineProvider, Meter, type MeterOptions } from '../../src/index.ts'
 import { memorySink } from '../../src/sinks/index.ts'
+
+/** It is only told of when nobody has begun to listen for a second. */
+const PATIENT = { timeout: 10_000, interval: 20 }
 
 const QUESTION = 'How deep is the sea?'
 const messages = [{ role: 'user' as const, content: QUESTION }]
@@ -330,6 +335,42 @@ describe('a request to a known host whose path nobody knows is counted, and said
     await meter.close()
     mine.patch('fetch')
     await post(`http://${host}/v1/containers`)
+    expect(problems).toEqual([])
+  })
+})
+
+describe('a WebSocket to a host that bills', () => {
+  const dial = (host: string, path: string) => {
+    const socket = new WebSocket(`ws://${host}${path}`)
+    socket.on('error', () => undefined)
+    onTestFinished(() => socket.terminate())
+  }
+
+  test('that was opened by hand is told of once', async () => {
+    const { meter, host, problems, counts } = await setUp()
+    meter.patch('openai', { modules: [OpenAI] })
+    dial(host, '/v1/realtime?model=gpt-realtime')
+    dial(host, '/v1/realtime?model=gpt-realtime')
+    await vi.waitFor(() => expect(counts()).toEqual({ provider: 'openai', seen: 2, metered: 0 }), PATIENT)
+    expect(problems).toEqual([expect.stringContaining(`A WebSocket to ${host} (\`realtime\`) is not listened on`)])
+  })
+
+  test('by the platform is told of too', { skip: globalThis.WebSocket === undefined }, async () => {
+    const { meter, host, problems } = await setUp()
+    meter.patch('openai', { modules: [OpenAI] })
+    const socket = new globalThis.WebSocket(`ws://${host}/v1/realtime?model=gpt-realtime`)
+    onTestFinished(() => socket.close())
+    await vi.waitFor(() => expect(problems).toHaveLength(1), PATIENT)
+  })
+
+  test('that the SDK has opened is not, nor one to any other host', async () => {
+    const { emulator, meter, host, problems, counts } = await setUp()
+    meter.patch('openai', { modules: [ResponsesWS] })
+    const client = new OpenAI({ baseURL: emulator.openai.baseURL, apiKey: 'any' })
+    const ws = new ResponsesWS(client)
+    onTestFinished(() => ws.close())
+    dial(host.replace('127.0.0.1', 'localhost'), '/v1/realtime')
+    await vi.waitFor(() => expect(counts()).toEqual({ provider: 'openai', seen: 1, metered: 1 }), PATIENT)
     expect(problems).toEqual([])
   })
 })
