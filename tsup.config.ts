@@ -1,4 +1,5 @@
-// What is built is what package.json promises, in both module systems; a lazily imported module stays a file of its own in both.
+// What is built is what package.json promises; a lazily imported module stays a file of its own. scripts/build.mjs makes the
+// CommonJS of it, and here are only its types.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -46,8 +47,6 @@ function lazilyLoaded(): string[] {
 const shared: Options = {
   target: 'node20',
   platform: 'node',
-  // Without it tsup bundles the CJS build into one file, and `await import()` of a heavy part no longer waits.
-  splitting: true,
   // tsup would write `sqlite` for `node:sqlite`, which no Node resolves.
   removeNodeProtocol: false,
   esbuildPlugins: [oneMainFile],
@@ -62,5 +61,5 @@ const shared: Options = {
 
 export default defineConfig([
   { ...shared, format: 'esm', entry: entry([...library, ...commands]), dts: { entry: entry(library) } },
-  { ...shared, format: 'cjs', entry: entry(library), dts: { entry: entry(library) } },
+  { ...shared, format: 'cjs', entry: entry(library), dts: { entry: entry(library), only: true } },
 ])

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { entries, root } from './entries.mjs'
 
@@ -16,6 +16,40 @@ export function build() {
   const { status } = spawnSync(process.execPath, [tsup, '--silent'], { cwd: root, stdio: 'inherit' })
   if (status !== 0) throw new Error('The build failed: see above.')
   letPeersBeMissing()
+  writeCommonJs()
+}
+
+/**
+ * The same files for `require`, one for one. Not tsup's: it has sucrase write them, which makes a function call of every
+ * `?.` and `??` on the way of each call, and breaks on text without white space.
+ */
+function writeCommonJs() {
+  const { transformSync } = createRequire(import.meta.url)('esbuild')
+  const dist = join(root, 'dist')
+  const { library } = entries()
+  const left = library.map(({ name }) => `${name}.js`)
+  const met = new Set(left)
+  for (let file = left.pop(); file !== undefined; file = left.pop()) {
+    const text = readFileSync(join(dist, file), 'utf8')
+    const { code } = transformSync(text, {
+      format: 'cjs',
+      platform: 'node',
+      target: 'node20',
+      // By `require` too: test runners that evaluate CommonJS by themselves know no other.
+      supported: { 'dynamic-import': false },
+      minifyWhitespace: true,
+      minifySyntax: true,
+      lineLimit: 160,
+      sourcefile: file.replace(/\.js$/, '.mjs'),
+    })
+    const required = code.replace(/\brequire\("(\.\.?\/[^"]+)\.js"\)/g, (_, path) => {
+      const next = join(dirname(file), `${path}.js`)
+      if (!met.has(next)) left.push(next)
+      met.add(next)
+      return `require("${path}.cjs")`
+    })
+    writeFileSync(join(dist, file.replace(/\.js$/, '.cjs')), required)
+  }
 }
 
 const PEER_TYPES = /^import (?:(?:type )?.* from )?['"]openai['"];$/gm
