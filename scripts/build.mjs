@@ -38,7 +38,6 @@ function writeCommonJs() {
       // By `require` too: test runners that evaluate CommonJS by themselves know no other.
       supported: { 'dynamic-import': false },
       minifyWhitespace: true,
-      minifySyntax: true,
       lineLimit: 160,
       sourcefile: file.replace(/\.js$/, '.mjs'),
     })
