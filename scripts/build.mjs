@@ -41,7 +41,7 @@ function writeCommonJs() {
       lineLimit: 160,
       sourcefile: file.replace(/\.js$/, '.mjs'),
     })
-    const required = code.replace(/\brequire\("(\.\.?\/[^"]+)\.js"\)/g, (_, path) => {
+    const required = code.replace(/\brequire\("(\.\.?\/[^"]+)\.js"\)/g, (/** @type {string} */ _, /** @type {string} */ path) => {
       const next = join(dirname(file), `${path}.js`)
       if (!met.has(next)) left.push(next)
       met.add(next)
