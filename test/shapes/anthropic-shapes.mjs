@@ -2,7 +2,7 @@
 
 import { all, each, listen, quiet, some, textByOwnBuffer, textByReader, textOf } from './reading.mjs'
 import { frozen } from './snapshot.mjs'
-import { collection } from './stage.mjs'
+import { collection, LONG_ENOUGH_TO_SEND } from './stage.mjs'
 
 const messages = [
   { role: 'user', content: 'How deep is the sea, and how would a traveller find out without any instrument?' },
@@ -372,7 +372,7 @@ shape(
   { source: 'absent', error: 'timeout', attempts: [undefined] },
   async ({ client, reply, fails }) => {
     reply({ hang: true })
-    await fails(() => client.messages.create(ask, { timeout: 60, maxRetries: 0 }))
+    await fails(() => client.messages.create(ask, { timeout: LONG_ENOUGH_TO_SEND, maxRetries: 0 }))
   },
 )
 shape('HTTP 400', { source: 'absent', error: 'http_400', attempts: [400] }, async ({ client, reply, fails }) => {

@@ -2,7 +2,7 @@
 
 import { all, each, some } from './reading.mjs'
 import { frozen } from './snapshot.mjs'
-import { collection } from './stage.mjs'
+import { collection, LONG_ENOUGH_TO_SEND } from './stage.mjs'
 
 const model = 'gemini-2.5-flash'
 const contents = 'How deep is the sea, and how would a traveller find out without any instrument?'
@@ -147,7 +147,9 @@ shape(
   { source: 'absent', error: 'any', attempts: [undefined] },
   async ({ client, reply, fails }) => {
     reply({ hang: true })
-    await fails(() => client.models.generateContent(frozen({ ...ask, config: { httpOptions: { timeout: 60 } } })))
+    await fails(() =>
+      client.models.generateContent(frozen({ ...ask, config: { httpOptions: { timeout: LONG_ENOUGH_TO_SEND } } })),
+    )
   },
 )
 shape(

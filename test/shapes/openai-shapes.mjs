@@ -2,7 +2,7 @@
 
 import { all, collect, each, listen, quiet, some, textByOwnBuffer, textByReader, textOf } from './reading.mjs'
 import { frozen } from './snapshot.mjs'
-import { collection } from './stage.mjs'
+import { collection, LONG_ENOUGH_TO_SEND } from './stage.mjs'
 
 /** openai 4 has its helpers, parse() and stream() and runTools(), under `beta`. */
 const helpersOf = (client) => (client.chat.completions.parse ? client : client.beta).chat.completions
@@ -539,7 +539,7 @@ shape(
   { source: 'absent', error: 'timeout', attempts: [undefined] },
   async ({ client, reply, fails }) => {
     reply({ hang: true })
-    await fails(() => client.chat.completions.create(ask, { timeout: 60, maxRetries: 0 }))
+    await fails(() => client.chat.completions.create(ask, { timeout: LONG_ENOUGH_TO_SEND, maxRetries: 0 }))
   },
 )
 shape('HTTP 400', { source: 'absent', error: 'http_400', attempts: [400] }, async ({ client, reply, fails }) => {

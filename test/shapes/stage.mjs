@@ -22,6 +22,9 @@ import { snapshot } from './snapshot.mjs'
  * @property {(cast: object) => Promise<void>} run
  */
 
+/** Of a call whose answer never comes, in milliseconds: a crowded machine takes a while to send the request at all. */
+export const LONG_ENOUGH_TO_SEND = 400
+
 /** A list of shapes, and the way to write one into it. */
 export function collection() {
   /** @type {Shape[]} */
