@@ -70,6 +70,11 @@ export interface Refusal {
   readonly resetsAt: Date | undefined
 }
 
+/** What a refusal says where the store that knows the limits has not answered yet: no figures. */
+export interface BlindRefusal extends Partial<Omit<Refusal, 'code'>> {
+  readonly code: 'LIMIT_STORE_DOWN'
+}
+
 /** What a refusal for want of a price says; the figures are those of the hard limit that asks for one, where there is one. */
 export interface PriceRefusal extends Partial<Omit<Refusal, 'code'>> {
   readonly code: 'UNKNOWN_PRICE'
@@ -111,7 +116,7 @@ export class LimitExceededError extends MeterError implements Partial<Omit<Refus
   /** 402: neither SDKs nor frameworks retry it. */
   readonly status: number
 
-  constructor(refusal: Refusal | PriceRefusal) {
+  constructor(refusal: Refusal | BlindRefusal | PriceRefusal) {
     const { code = 'LIMIT_EXCEEDED' } = refusal
     super(code, sentenceOf(refusal))
     Object.assign(this, refusal, { code })
@@ -142,8 +147,10 @@ export class LimitExceededError extends MeterError implements Partial<Omit<Refus
 }
 Object.defineProperty(LimitExceededError.prototype, LIMIT_EXCEEDED, { value: true })
 
-function sentenceOf(refusal: Refusal | PriceRefusal): string {
+function sentenceOf(refusal: Refusal | BlindRefusal | PriceRefusal): string {
   if (refusal.code === 'UNKNOWN_PRICE') return withoutPrice(refusal)
+  if (isBlind(refusal))
+    return 'The limit store does not answer, so it is not known which limits there are, and calls are refused; `onLimitStoreDown` decides that.'
   const { limitUsd, spentUsd, heldUsd, window, resetsAt, wouldPassWithCap } = refusal
   const who = subjectOf(refusal)
   if (refusal.code === 'LIMIT_STORE_DOWN')
@@ -153,6 +160,10 @@ function sentenceOf(refusal: Refusal | PriceRefusal): string {
   const per = window === 'total' ? 'in total' : `per ${window}`
   const hint = wouldPassWithCap ? ' The request sets no output cap; with one it would have passed.' : ''
   return `${upper(who)} has $${spentUsd} spent${held} of its limit of $${limitUsd} ${per}${until}.${hint}`
+}
+
+function isBlind(refusal: Refusal | BlindRefusal): refusal is BlindRefusal {
+  return refusal.code === 'LIMIT_STORE_DOWN' && refusal.limitUsd === undefined
 }
 
 /** `tenant "acme"`, `feature "search" of tenant "acme"`, `organization "big"`, `everything`. */

@@ -32,7 +32,7 @@ export interface MeterOptions {
   readonly dir?: string | undefined
   /** Where events go instead of `url`, `databaseUrl` or the embedded ledger: any mix. */
   readonly sinks?: readonly Sink[] | undefined
-  /** Where accounts live instead of this process's memory: SQLite, PostgreSQL, Redis, from `tallygate/limits`. */
+  /** Where accounts live instead of a file beside the embedded ledger: SQLite, PostgreSQL, Redis, from `tallygate/limits`. */
   readonly limitStore?: LimitStore | undefined
   /** What happens to calls while that store does not answer; default `'lease-then-deny'` for hard limits and `'lease-then-allow'` for others. Environment: `TALLYGATE_ON_LIMIT_STORE_DOWN`. */
   readonly onLimitStoreDown?: StoreDownPolicy | undefined

@@ -14,12 +14,25 @@ export interface LimiterCounts {
   observed: number
   /** Calls whose output cap was lowered. */
   clamped: number
+  /** Streams that were ended because there was no money for more of them. */
+  endedStreams: number
   /** Calls that went on without money because the store did not answer. */
   allowedWhileDown: number
 }
 
+/** What is counted one by one. */
+export type Counted = 'observed' | 'clamped' | 'endedStreams' | 'allowedWhileDown'
+
 export function createCounts(): LimiterCounts {
-  return { falseRefusals: 0, overruns: 0, overrun: 0n, observed: 0, clamped: 0, allowedWhileDown: 0 }
+  return {
+    falseRefusals: 0,
+    overruns: 0,
+    overrun: 0n,
+    observed: 0,
+    clamped: 0,
+    endedStreams: 0,
+    allowedWhileDown: 0,
+  }
 }
 
 /** Whether a call under a hard limit has cost more than it could. */

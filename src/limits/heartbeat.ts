@@ -22,8 +22,8 @@ export interface HeartbeatSetup {
   readonly everyMs: number
   readonly revision: () => number
   readonly learn: (changes: LimitChanges) => void
-  /** Whether anybody else can change what the store knows. */
-  readonly isShared: boolean
+  /** What else is to be told. */
+  readonly also: () => Promise<void> | undefined
 }
 
 /** Nothing was taken for so long: the money is of more use to others. */
@@ -34,7 +34,7 @@ const SLICE_SECONDS = 2n
 const AT_ONCE = 500
 
 export function createHeartbeat(setup: HeartbeatSetup): Heartbeat {
-  const { store, teller, pockets, monotonic, ttlMs, everyMs, revision, learn, isShared } = setup
+  const { store, teller, pockets, monotonic, ttlMs, everyMs, revision, learn, also } = setup
   let timer: ReturnType<typeof setTimeout> | undefined
   let isStopped = false
   let beating: Promise<void> | undefined
@@ -89,8 +89,13 @@ export function createHeartbeat(setup: HeartbeatSetup): Heartbeat {
 
   async function once(): Promise<void> {
     try {
-      if (!store.rulesOf) learn(await teller.ask(() => store.changes(revision())))
+      if (!store.rulesOf) {
+        const changes = await teller.ask(() => store.changes(revision()))
+        // The answer may be that limits are known tenant by tenant only.
+        if (!store.rulesOf) learn(changes)
+      }
       await tellAll()
+      await also()
     } catch {
       // The teller has said that nobody answers; the next beat asks again.
     }
@@ -110,7 +115,7 @@ export function createHeartbeat(setup: HeartbeatSetup): Heartbeat {
   async function again(): Promise<void> {
     await beat()
     timer = undefined
-    if (!isStopped && (pockets.active.size > 0 || isShared || teller.isDown)) schedule()
+    if (!isStopped && (pockets.active.size > 0 || !store.isPrivate || teller.isDown)) schedule()
   }
 
   return {

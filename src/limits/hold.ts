@@ -4,8 +4,8 @@ import type { LimitExceededError } from '../errors.ts'
 import { isPaidAsItComes, STREAM_SLICE_TOKENS } from './estimate.ts'
 import type { MaybePromise } from './limit-store.ts'
 import { isPromise } from './pocket.ts'
-import { refusal } from './refuse.ts'
-import type { createTopUp, Part, Reservation } from './reserve.ts'
+import { refusal, storeIsDown } from './refuse.ts'
+import type { createTopUp, Part, Reservation, Short } from './reserve.ts'
 import type { Belonging } from './scope.ts'
 
 /** Money set aside for one call, in every account that the call counts in. Settled once; later settlements do nothing. */
@@ -23,15 +23,25 @@ export interface Hold {
 
 export interface OwnHold extends Hold {
   readonly version: number
+  /** The number under which it was written down; 0 where it was not. */
+  noted: number
   isSettled: boolean
   paidTokens: number | undefined
+}
+
+export interface HoldSetup {
+  readonly version: number
+  readonly topUp: ReturnType<typeof createTopUp>
+  /** It holds more. */
+  readonly raised: (hold: OwnHold) => void
+  /** The stream is to be ended. */
+  readonly ended: () => void
 }
 
 export function holdOf(
   call: Belonging,
   { parts, estimate, cap }: Reservation,
-  version: number,
-  topUp: ReturnType<typeof createTopUp>,
+  { version, topUp, raised, ended }: HoldSetup,
 ): OwnHold {
   const most = estimate.outputTokens ?? 0
   const isInSlices =
@@ -43,6 +53,7 @@ export function holdOf(
     parts,
     cap,
     version,
+    noted: 0,
     isSettled: false,
     paidTokens: isInSlices ? STREAM_SLICE_TOKENS : undefined,
     topUp(outputTokens) {
@@ -50,9 +61,17 @@ export function holdOf(
       const next = Math.min(outputTokens + STREAM_SLICE_TOKENS, most)
       // No stream of it can cost more.
       hold.paidTokens = next === most ? undefined : next
-      const short = topUp(parts, estimate, next)
-      const end = (part: Part | undefined) => part && refusal(part.pocket, estimate, { call })
-      return isPromise(short) ? short.then(end) : end(short)
+      const answered = (short: Short | undefined): LimitExceededError | undefined => {
+        if (!short) {
+          if (!hold.isSettled) raised(hold)
+          return undefined
+        }
+        ended()
+        const { pocket } = short.part
+        return short.isDown ? storeIsDown(pocket, { call }) : refusal(pocket, estimate, { call })
+      }
+      const short = topUp(parts, estimate, next, () => !hold.isSettled)
+      return isPromise(short) ? short.then(answered) : answered(short)
     },
   }
   return hold

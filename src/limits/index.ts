@@ -1,6 +1,7 @@
 // `tallygate/limits`: where limits live, for `new Meter({ limitStore })`.
 
 export type { PostgresClient } from '../postgres/client.ts'
+export { type HttpStoreOptions, httpLimitStore } from './http-store.ts'
 export type {
   Account,
   AccountKey,

@@ -10,6 +10,8 @@ import type { Teller } from './teller.ts'
 export interface Learning {
   /** The last change that is known. */
   readonly revision: number
+  /** No store has said yet which rules there are. */
+  readonly isBlind: boolean
   /** The rules must be known before a call is judged; what is not known because nobody answers holds up nobody. */
   known(call: Belonging): MaybePromise<void>
   learn(changes: LimitChanges): void
@@ -64,7 +66,7 @@ export function createLearning({ store, book, pockets, teller, quietly, loaded, 
         return undefined
       }
       return changes
-        .then(learn)
+        .then((answer) => (store.rulesOf ? undefined : learn(answer)))
         .catch(() => undefined)
         .finally(() => {
           loading = undefined
@@ -78,10 +80,19 @@ export function createLearning({ store, book, pockets, teller, quietly, loaded, 
     get revision() {
       return revision
     },
+    get isBlind() {
+      return !isLoaded && !store.rulesOf
+    },
     learn,
     ruleChanged,
-    known({ tenantId }) {
-      if (!store.rulesOf) return isLoaded || teller.isDown ? undefined : (loading ??= load())
+    known(call) {
+      if (!store.rulesOf) {
+        if (isLoaded || teller.isDown) return undefined
+        loading ??= load()
+        // The answer may be that limits are known tenant by tenant only.
+        return loading?.then(() => (store.rulesOf ? this.known(call) : undefined))
+      }
+      const { tenantId } = call
       if (tenantId === undefined) return undefined
       const take = (list: readonly LimitRule[]) => {
         for (const live of book.replace(tenantId, list)) ruleChanged(live)

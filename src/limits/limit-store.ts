@@ -84,6 +84,8 @@ export interface LeaseStep extends AccountKey {
   readonly endsAt: number | undefined
   /** The highest threshold, in per cent, that the holder knows to be reached. */
   readonly warned: number
+  /** Told in the name of a holder that is dead: where there is no such lease nothing changes, and there is no answer. */
+  readonly ifKnown?: true
 }
 
 export interface LeaseAnswer {
@@ -100,14 +102,14 @@ export type MaybePromise<T> = T | Promise<T>
 /** Where accounts live: in this process, in a file, in a database, behind HTTP. Every operation is atomic. */
 export interface LimitStore {
   /** Nobody but its owner can change what it knows: it need not be asked for changes. */
-  readonly isPrivate?: true
+  readonly isPrivate?: true | undefined
   /** Sets or replaces the rule; spend of the current window stays. */
   setLimit(rule: LimitRule): MaybePromise<void>
   removeLimit(key: LimitKey): MaybePromise<void>
   /** The rules that were set or removed after a revision; all of them after 0. */
   changes(since: number): MaybePromise<LimitChanges>
   /** Instead of `changes`, where limits are known tenant by tenant. The same list again as long as it is true. */
-  rulesOf?(tenantId: string): MaybePromise<readonly LimitRule[]>
+  rulesOf?: ((tenantId: string) => MaybePromise<readonly LimitRule[]>) | undefined
   /** Where limits stand; `undefined` for one that has no such rule. */
   accounts(keys: readonly AccountKey[]): MaybePromise<readonly (Account | undefined)[]>
   /** Answers in the order of the steps, each of another lease; `undefined` where there is no such rule. */

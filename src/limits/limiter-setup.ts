@@ -17,6 +17,10 @@ export interface LimiterSetup {
   /** The store does not answer, answers again, or has lost what it knew. */
   readonly onStore?: (state: 'down' | 'up' | 'lost', cause: unknown) => void
   readonly onWarning?: ((warning: LimitWarning) => void) | undefined
+  /** Writes a record that outlives the process; gives `undefined` for one that could not be written. */
+  readonly note?: ((kind: string, value: unknown) => unknown) | undefined
+  /** So many leases of a dead process have been settled; or what it left cannot be read. */
+  readonly onBequest?: ((leases: number, cause?: unknown) => void) | undefined
   /** Thresholds in per cent. */
   readonly warnAt?: readonly number[]
   /** A call under a hard limit has cost more than it could. */

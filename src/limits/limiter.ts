@@ -1,18 +1,24 @@
 // May this call happen? Takes from the pockets of all limits it counts in, or refuses it, and settles what it cost.
 
 import type { PicoUsd } from '../money.ts'
-import { countOverrun, createCounts, type LimiterCounts } from './counts.ts'
-import { type Estimate, isEnforced } from './estimate.ts'
+import { createAdmission } from './admission.ts'
+import { type Bequest, createHeir } from './bequest.ts'
+import { type Counted, createCounts, type LimiterCounts } from './counts.ts'
+import { createLeaseEnding } from './ending.ts'
+import type { Estimate } from './estimate.ts'
 import { createHeartbeat } from './heartbeat.ts'
-import { type Hold, holdOf, type OwnHold } from './hold.ts'
+import type { Hold, OwnHold } from './hold.ts'
 import { createLearning } from './learning.ts'
 import type { LimitKey, LimitRule, MaybePromise } from './limit-store.ts'
 import type { LimiterSetup } from './limiter-setup.ts'
+import { createNotes } from './notes.ts'
 import { createOutage } from './outage.ts'
-import { END, freeIn, isPromise, type Pocket, putBack, TELL } from './pocket.ts'
+import { createPayment } from './payment.ts'
+import { isPromise, type Pocket } from './pocket.ts'
 import { createPockets } from './pockets.ts'
-import { createReserve, createTopUp, type Reservation } from './reserve.ts'
-import { createRuleBook, type LiveRule } from './rule-book.ts'
+import { limitsAreUnknown } from './refuse.ts'
+import { createReserve, createTopUp } from './reserve.ts'
+import { createRuleBook } from './rule-book.ts'
 import type { Belonging } from './scope.ts'
 import { createStandings, type Standings } from './standings.ts'
 import { createTeller } from './teller.ts'
@@ -40,7 +46,17 @@ export interface Limiter extends Standings {
   readonly storeOutages: number
   /** What the heartbeat does, at once. */
   beat(): Promise<void>
-  /** Gives up every pocket: what is free in them is the other processes' again. */
+  /** What was written down with `note`, as it is now. */
+  opening(): Iterable<readonly [kind: string, value: unknown]>
+  /** Settles what a dead process has left, by what that wrote down. */
+  inherit(bequest: Bequest): Promise<void>
+  /** What is free in the pockets is the other processes' again, as far as the store can be told in this turn. */
+  endAtOnce(): void
+  /** The same, waiting for the store; calls may come later. */
+  end(): Promise<void>
+  /** The store counts money as this process's, which somebody has to settle. */
+  readonly hasLeases: boolean
+  /** The same for good. */
   close(): Promise<void>
 }
 
@@ -48,7 +64,7 @@ export function createLimiter(setup: LimiterSetup): Limiter {
   const { store, unsynced, keep, now = Date.now, monotonic = () => performance.now() } = setup
   const { ttlMs = 30_000, timeoutMs = 800, heartbeatMs = 1000 } = setup
   const book = createRuleBook()
-  const pockets = createPockets({ opening: setup.opening })
+  const pockets = createPockets({ opening: setup.opening, accounts: (keys) => teller.ask(() => store.accounts(keys)) })
   const warnings = createWarnings(setup.warnAt ?? [50, 80, 100], setup.onWarning)
   const counts = createCounts()
   let heldTotal: PicoUsd = 0n
@@ -59,6 +75,7 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     ttlMs,
     timeoutMs,
     answered(pocket, step, answer) {
+      if (answer.isOver) notes?.startedAnew(pocket)
       warnings.answered(pocket, step.warned, answer)
       warnings.schedule(pocket)
       // Others may have spent so much: the next heartbeat tells.
@@ -71,23 +88,22 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     },
   })
   const outage = createOutage(() => teller, setup.whenDown)
-  const till = createTill(teller, monotonic, { slices: !store.rulesOf, isShared: !store.isPrivate })
+  const notes = setup.note && createNotes(setup.note)
+  const heir = createHeir((steps) => teller.ask(() => store.lease(steps)), setup.onBequest)
+  /** Money that is lost with this process is worth a note where others can get at it. */
+  const noting = () => (store.isPrivate || store.rulesOf ? undefined : notes)
+  const till = createTill(teller, monotonic, store)
   const changed = (pocket: Pocket, by: PicoUsd): void => {
     heldTotal += by
     pocket.lastUsed = monotonic()
     pockets.active.add(pocket)
     heartbeat.start()
   }
-  const counted = (what: 'observed' | 'clamped' | 'falseRefusals' | 'allowedWhileDown') => void counts[what]++
-  const { reserve, release } = createReserve({
-    till,
-    outage,
-    monotonic,
-    changed,
-    counted,
-    isFresh: !store.rulesOf,
-  })
-  const topUp = createTopUp({ till, changed })
+  const counted = (what: Counted) => void counts[what]++
+  const reserving = { till, outage, monotonic, changed, counted, store }
+  const { reserve, release } = createReserve(reserving)
+  const topUp = createTopUp(reserving)
+  const ending = createLeaseEnding({ store, book, pockets, ttlMs, timeoutMs })
   const heartbeat = createHeartbeat({
     store,
     teller,
@@ -97,7 +113,7 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     everyMs: heartbeatMs,
     revision: () => learning.revision,
     learn: (changes) => learning.learn(changes),
-    isShared: !store.isPrivate,
+    also: () => (heir.waiting > 0 && !teller.isDown ? heir.again() : undefined),
   })
 
   const learning = createLearning({
@@ -115,6 +131,10 @@ export function createLimiter(setup: LimiterSetup): Limiter {
   function pocketsOf(call: Belonging, at: number): MaybePromise<readonly Pocket[]> {
     const matching = book.matching(call)
     if (matching.length === 0) return NONE
+    if (matching.length === 1) {
+      const pocket = pockets.of(matching[0]!, at)
+      if (pocket.opens === undefined) return [pocket]
+    }
     const found = matching.map((live) => pockets.of(live, at))
     const opening = found.filter(({ opens }) => opens !== undefined)
     if (opening.length === 0) return found
@@ -126,6 +146,14 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     return waiting ? waiting.then(() => pocketsOf(call, at)) : pocketsOf(call, at)
   }
 
+  /** A process that has not heard yet which limits there are knows that it knows none. */
+  function notBlindly(call: Belonging, found: readonly Pocket[]): readonly Pocket[] {
+    if (found.length > 0 || !learning.isBlind || !teller.isDown) return found
+    if (!outage.lendsBlindly) throw limitsAreUnknown(call)
+    counted('allowedWhileDown')
+    return found
+  }
+
   function quietly(work: () => MaybePromise<unknown>): void {
     try {
       const done = work()
@@ -135,73 +163,35 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     }
   }
 
-  function pay(pocket: Pocket, cost: PicoUsd): void {
-    if (pocket.live.isRemoved) return
-    pocket.spent += cost
-    if (pocket.isOvercommitted) putBack(pocket)
-    changed(pocket, 0n)
-    const isWarning = pocket.spent >= pocket.warnAt
-    if (isWarning) warnings.reach(pocket)
-    // A pocket that has spent what it never had says so at once.
-    if (
-      !pocket.busy &&
-      !teller.isDown &&
-      (isWarning || pocket.isOvercommitted || (freeIn(pocket) < 0n && isEnforced(pocket.live.rule.mode)))
-    )
-      void teller.send([[pocket, TELL]])
-  }
-
-  /** What is spent now counts in every window that is still open. */
-  function isOpen({ calendar }: LiveRule, at: number): boolean {
-    return calendar.at(at).id === calendar.at(now()).id
-  }
+  const admit = createAdmission({ reserve, release, topUp, book, pockets, counts, counted, notes: noting })
+  const { settle, spend } = createPayment({
+    book,
+    pockets,
+    teller,
+    warnings,
+    unsynced,
+    counts,
+    notes: noting,
+    known: pocketsFor,
+    release,
+    changed,
+    quietly,
+    now,
+    onOverrun: setup.onOverrun,
+    spentBlindly(cost) {
+      if (teller.isDown && learning.isBlind) outage.spentBlindly(cost)
+    },
+  })
 
   return {
     ...createStandings({ book, pockets, teller, known: pocketsFor, now }),
-    pockets: pocketsFor,
-    reserve(found, estimate, call) {
-      const refused = (isFalse: boolean) => void (isFalse && counts.falseRefusals++)
-      const taken = reserve(found, estimate, { call, refused })
-      const hold = (it: Reservation) => holdOf(call, it, book.version, topUp)
-      return isPromise(taken) ? taken.then(hold) : hold(taken)
+    pockets(call, at) {
+      const found = pocketsFor(call, at)
+      return isPromise(found) ? found.then((it) => notBlindly(call, it)) : notBlindly(call, found)
     },
-    settle(held, cost, at) {
-      const hold = held as OwnHold
-      if (hold.isSettled) return
-      hold.isSettled = true
-      release(hold.parts)
-      if (cost === 0n) {
-        for (const { pocket } of hold.parts) if (pocket.isOvercommitted) pay(pocket, 0n)
-        return
-      }
-      if (hold.call.tenantId !== undefined) unsynced.recorded(hold.call.tenantId, cost, at)
-      for (const { pocket } of hold.parts) pay(pocket, cost)
-      if (countOverrun(counts, hold.parts, cost)) setup.onOverrun?.()
-      if (hold.version === book.version) return
-      // A limit that was set while the call was under way counts it too.
-      for (const live of book.matching(hold.call))
-        if (!hold.parts.some(({ pocket }) => pocket.live === live) && isOpen(live, at)) pay(pockets.of(live, at), cost)
-    },
-    spend(call, cost, at) {
-      // In one turn: an account that is opened from what is unsynced has either all of it in its sum or none.
-      const count = (found: readonly Pocket[]) => {
-        if (call.tenantId !== undefined) unsynced.recorded(call.tenantId, cost, at)
-        for (const { live } of found) if (isOpen(live, at)) pay(pockets.of(live, at), cost)
-      }
-      const uncounted = (error: unknown): never => {
-        count(NONE)
-        throw error
-      }
-      quietly(() => {
-        let found: MaybePromise<readonly Pocket[]>
-        try {
-          found = pocketsFor(call, now())
-        } catch (error) {
-          return uncounted(error)
-        }
-        return isPromise(found) ? found.then(count, uncounted) : count(found)
-      })
-    },
+    reserve: admit,
+    settle: (hold, cost, at) => settle(hold as OwnHold, cost, at),
+    spend,
     setLimit(rule) {
       const stored = store.setLimit(rule)
       if (!store.rulesOf) {
@@ -226,17 +216,22 @@ export function createLimiter(setup: LimiterSetup): Limiter {
       return teller.outages
     },
     beat: heartbeat.beat,
+    opening: () => notes?.opening() ?? [],
+    async inherit(bequest) {
+      if (store.isPrivate || store.rulesOf) return
+      await heir.take(bequest)
+      if (heir.waiting > 0) heartbeat.start()
+    },
+    end: ending.end,
+    endAtOnce: ending.endAtOnce,
+    get hasLeases() {
+      return noting() !== undefined && ending.hasLeases
+    },
     async close() {
       heartbeat.stop()
       // One that was never asked leaves the store unopened.
       if (pockets.active.size > 0) await heartbeat.beat()
-      const all = [...book.all()].flatMap(({ pocket, previous }) => [pocket, previous]).filter((it) => it !== undefined)
-      const left = [...new Set([...all, ...pockets.active])].filter(({ seq }) => seq > 0)
-      while (left.length > 0) {
-        const some = left.splice(0, 500)
-        await Promise.all(some.map(async ({ busy }) => busy))
-        await teller.send(some.map((pocket) => [pocket, END]))
-      }
+      await ending.end()
     },
   }
 }

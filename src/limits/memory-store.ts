@@ -77,6 +77,7 @@ export function memoryLimitStore(options: MemoryStoreOptions = {}): LimitStore {
       steps.map((step) => {
         const limit = find(step)
         if (!limit) return undefined
+        if (step.ifKnown && !limit.windows.get(step.windowId)?.leases.has(step.leaseId)) return undefined
         const books = booksOf(limit, step.windowId, step.opening, step.endsAt)
         return takeStep(books, earlierIn(limit, step), step, limit.rule.limitNanoUsd, monotonic())
       }),

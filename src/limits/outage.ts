@@ -23,6 +23,10 @@ export interface Outage {
   refuses(pocket: Pocket): boolean
   /** Whether a call may go on without money; what is missing counts against the overdraft. */
   lends(pocket: Pocket, missing: PicoUsd): boolean
+  /** The same for a call of which it is not known what limits it counts in. */
+  readonly lendsBlindly: boolean
+  /** Such a call has cost so much. */
+  spentBlindly(cost: PicoUsd): void
   /** The store answers again: what was lent is told to it. */
   ended(): void
 }
@@ -42,6 +46,12 @@ export function createOutage(
       if (lent + missing > one.overdraft) return false
       lent += missing > 0n ? missing : 0n
       return true
+    },
+    get lendsBlindly() {
+      return typeof policy === 'object' ? lent < policy.overdraft : policy !== 'deny' && policy !== 'lease-then-deny'
+    },
+    spentBlindly(cost) {
+      lent += cost
     },
     ended() {
       lent = 0n

@@ -19,6 +19,8 @@ export interface Pocket {
   readonly window: Window
   /** Unique in every process that may share the store. */
   leaseId: string
+  /** The number under which the lease was written down; 0 where it was not. */
+  noted: number
   /** The answered steps of the lease. */
   seq: number
   granted: PicoUsd
@@ -65,6 +67,7 @@ export function createPocket(live: LiveRule, window: Window): Pocket {
     live,
     window,
     leaseId: eventId(Date.now()),
+    noted: 0,
     seq: 0,
     granted: 0n,
     held: 0n,

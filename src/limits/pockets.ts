@@ -1,7 +1,7 @@
 // The pockets of this process: one for each limit and window in use.
 
-import type { LimitKey, MaybePromise } from './limit-store.ts'
-import { createPocket, isEmptied, type Pocket } from './pocket.ts'
+import type { AccountKey, LimitKey, LimitStore, MaybePromise } from './limit-store.ts'
+import { createPocket, isEmptied, isPromise, type Pocket } from './pocket.ts'
 import type { LiveRule } from './rule-book.ts'
 
 export interface Pockets {
@@ -11,6 +11,8 @@ export interface Pockets {
   of(live: LiveRule, at: number): Pocket
   /** Its lease ends as soon as no call holds money of it. */
   retire(pocket: Pocket): void
+  /** Another one of the same window, with a lease of its own; what is free in this one goes back. */
+  renewed(pocket: Pocket): Pocket
   /** The rule is another one, or gone: what is in the pocket goes back. */
   ruleChanged(live: LiveRule): void
 }
@@ -20,16 +22,36 @@ export interface PocketsSetup {
   readonly opening:
     | ((key: LimitKey & { readonly tenants?: readonly string[] }, since: number) => MaybePromise<bigint>)
     | undefined
+  /** Asks the store, in time. */
+  readonly accounts: LimitStore['accounts']
 }
 
-export function createPockets({ opening }: PocketsSetup): Pockets {
+export function createPockets({ opening, accounts }: PocketsSetup): Pockets {
   const active = new Set<Pocket>()
+
+  /** The slots before this one have accounts of their own, which hold a part of it. */
+  function beyond(known: MaybePromise<bigint>, key: AccountKey): MaybePromise<bigint> {
+    const rest = (spent: bigint, [account]: Awaited<ReturnType<LimitStore['accounts']>>): bigint => {
+      const committed = account?.committed ?? 0n
+      return spent > committed ? spent - committed : 0n
+    }
+    try {
+      const found = accounts([key])
+      if (!isPromise(known) && !isPromise(found)) return rest(known, found)
+      return Promise.all([known, found]).then(([spent, those]) => rest(spent, those))
+    } catch {
+      return 0n
+    }
+  }
 
   function open(live: LiveRule, at: number): Pocket {
     const pocket = createPocket(live, live.calendar.at(at))
     const { scope, per, settings } = live.rule
     const { tenants } = settings
-    const spent = opening?.({ scope, per, ...(tenants && { tenants }) }, pocket.window.since)
+    const known = opening?.({ scope, per, ...(tenants && { tenants }) }, pocket.window.since)
+    const { id, earlier } = pocket.window
+    const isAlone = earlier.length === 0 || known === undefined
+    const spent = isAlone ? known : beyond(known, { scope, per, windowId: id, earlier })
     const opened = (nano: bigint): void => {
       pocket.opening = nano
       pocket.opens = undefined
@@ -61,6 +83,15 @@ export function createPockets({ opening }: PocketsSetup): Pockets {
       live.previous = pocket
       if (pocket) retire(pocket)
       return (live.pocket = open(live, at))
+    },
+    renewed(pocket) {
+      const { live } = pocket
+      if (live.pocket !== pocket) return live.pocket?.window === pocket.window ? live.pocket : pocket
+      const next = createPocket(live, pocket.window)
+      next.opening = pocket.opening
+      retire(pocket)
+      live.pocket = next
+      return next
     },
     ruleChanged(live) {
       const { pocket } = live

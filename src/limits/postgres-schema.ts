@@ -242,5 +242,22 @@ CREATE FUNCTION tallygate.limit_accounts(keys text) RETURNS text LANGUAGE sql ST
       AND (w.window_id = key->>'windowId' OR key->'earlier' ? w.window_id)
   ) sums
 $$;`,
+    `-- What is told in the name of a dead holder changes nothing where its lease is not known.
+
+CREATE OR REPLACE FUNCTION tallygate.lease_steps(steps text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  one record;
+  answers jsonb := '{}';
+BEGIN
+  FOR one IN
+    SELECT step, place FROM jsonb_array_elements(steps::jsonb) WITH ORDINALITY AS s(step, place)
+      WHERE step->'ifKnown' IS NULL
+        OR EXISTS (SELECT FROM tallygate.limit_leases l WHERE l.lease_id = step->>'leaseId')
+      ORDER BY step->>'scope', step->>'per', step->>'windowId', place
+  LOOP
+    answers := answers || jsonb_build_object(one.place::text, tallygate.lease_step(one.step));
+  END LOOP;
+  RETURN answers::text;
+END $$;`,
   ],
 }

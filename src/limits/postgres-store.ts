@@ -111,6 +111,7 @@ export function postgresLimitStore(options: PostgresStoreOptions): LimitStore {
       const answers = await answersOf<Granted>('SELECT tallygate.lease_steps($1) AS answers', steps)
       return answers.map((one) => one && { granted: BigInt(one.granted), isOver: one.isOver, account: accountOf(one) })
     },
+    close: () => db.close(),
   }
 }
 

@@ -66,6 +66,7 @@ local function step(q, now)
   local limit = tonumber(rule.limit)
   local window = windowKey(q, q.windowId)
   local leases, due = window .. ' leases', window .. ' due'
+  if q.ifKnown and redis.call('HEXISTS', leases, q.leaseId) == 0 then return cjson.null end
   local own = sums(q, q.windowId)
   if not own.isThere then
     own.committed = tonumber(q.opening)

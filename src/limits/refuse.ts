@@ -27,6 +27,11 @@ export function storeIsDown(pocket: Pocket, { call }: Asked): LimitExceededError
   return new LimitExceededError({ ...figuresOf(pocket, call), code: 'LIMIT_STORE_DOWN' })
 }
 
+/** Nobody has said yet which limits there are. */
+export function limitsAreUnknown({ tenantId }: Belonging): LimitExceededError {
+  return new LimitExceededError({ code: 'LIMIT_STORE_DOWN', tenantId })
+}
+
 /** What a refusal says of the limit that refuses. */
 export function figuresOf(pocket: Pocket, { tenantId }: Belonging) {
   const { live, window } = pocket

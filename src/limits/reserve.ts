@@ -1,13 +1,14 @@
 // Takes what a call may cost from all of its pockets or from none, each by the mode of its limit.
 
 import type { PicoUsd } from '../money.ts'
+import type { Counted } from './counts.ts'
 import { amountIn, cappedAt, type Estimate, isEnforced, isHard, isPaidAsItComes, outputWithin } from './estimate.ts'
 import { MIN_OUTPUT_TOKENS } from './limit.ts'
-import type { MaybePromise } from './limit-store.ts'
+import type { LimitStore, MaybePromise } from './limit-store.ts'
 import type { Outage } from './outage.ts'
 import { isPromise, type Pocket, putBack, standingOf, usableIn } from './pocket.ts'
 import { type Asked, refusal, storeIsDown } from './refuse.ts'
-import type { Till } from './till.ts'
+import type { Outcome, Till } from './till.ts'
 
 /** Money of one pocket, set aside for one call. */
 export interface Part {
@@ -29,16 +30,16 @@ export interface ReserveSetup {
   readonly till: Till
   readonly outage: Outage
   readonly monotonic: () => number
-  /** What is in a pocket may be taken: otherwise the store is asked each time, since its figures change by themselves. */
-  readonly isFresh: boolean
+  /** One with `rulesOf` is asked each time, since its figures change by themselves. */
+  readonly store: Pick<LimitStore, 'rulesOf'>
   /** The hold of a part has changed by so much. */
   readonly changed: (pocket: Pocket, by: PicoUsd) => void
-  readonly counted: (what: 'observed' | 'clamped' | 'falseRefusals' | 'allowedWhileDown') => void
+  readonly counted: (what: Counted) => void
 }
 
 const LOW_WATER = 3n
 
-export function createReserve({ till, outage, monotonic, changed, counted, isFresh }: ReserveSetup) {
+export function createReserve({ till, outage, monotonic, changed, counted, store }: ReserveSetup) {
   /** Of several limits the one that may lower the cap comes first: the others then hold less. */
   function inOrder(pockets: readonly Pocket[]): readonly Pocket[] {
     if (pockets.length < 2 || !pockets.some(({ live }) => live.rule.mode === 'clamp')) return pockets
@@ -68,7 +69,25 @@ export function createReserve({ till, outage, monotonic, changed, counted, isFre
     put(parts, pocket, amount, amount)
   }
 
+  /** One limit whose money is in the pocket: most calls, which need nothing of what follows. */
+  function takeFromOne(pocket: Pocket, estimate: Estimate): Reservation | undefined {
+    const { mode } = pocket.live.rule
+    if (!isEnforced(mode) || store.rulesOf || outage.refuses(pocket)) return undefined
+    const amount = amountIn(mode, estimate)
+    const moment = monotonic()
+    if (amount === 0n || !till.takeAtOnce(pocket, amount, moment)) return undefined
+    const parts: Part[] = []
+    put(parts, pocket, amount, amount)
+    if (usableIn(pocket, moment) * LOW_WATER < pocket.slice) till.refill(pocket)
+    return { parts, estimate, cap: undefined }
+  }
+
   function reserve(pockets: readonly Pocket[], first: Estimate, asked: Asked): MaybePromise<Reservation> {
+    const taken = pockets.length === 1 ? takeFromOne(pockets[0]!, first) : undefined
+    return taken ?? reserveEach(pockets, first, asked)
+  }
+
+  function reserveEach(pockets: readonly Pocket[], first: Estimate, asked: Asked): MaybePromise<Reservation> {
     const parts: Part[] = []
     const order = inOrder(pockets)
     let estimate = first
@@ -104,10 +123,11 @@ export function createReserve({ till, outage, monotonic, changed, counted, isFre
       // What costs nothing needs no money, even where there is none.
       if (amount === 0n) return put(parts, pocket, 0n, 0n)
       if (outage.refuses(pocket)) throw storeIsDown(pocket, asked)
-      if (!isFresh) putBack(pocket)
-      if (till.takeAtOnce(pocket, amount, monotonic())) {
+      if (store.rulesOf) putBack(pocket)
+      const moment = monotonic()
+      if (till.takeAtOnce(pocket, amount, moment)) {
         put(parts, pocket, amount, amount)
-        if (usableIn(pocket, monotonic()) * LOW_WATER < pocket.slice) till.refill(pocket)
+        if (usableIn(pocket, moment) * LOW_WATER < pocket.slice) till.refill(pocket)
         return undefined
       }
       const outcome = till.take(pocket, amount, leastIn(pocket, estimate, amount))
@@ -164,31 +184,59 @@ function leastIn(pocket: Pocket, estimate: Estimate, amount: PicoUsd): PicoUsd {
   return fewest < outputTokens ? ceilingAt(fewest) : amount
 }
 
-/** Raises what a stream holds to an output of so many tokens; false where there is no money for it. */
-export function createTopUp({ till, changed }: Pick<ReserveSetup, 'till' | 'changed'>) {
+/** The part that has no money for more of a stream; or for which nobody can say. */
+export interface Short {
+  readonly part: Part
+  readonly isDown: boolean
+}
+
+/** Raises what a stream holds to an output of so many tokens; gives what there was no money for. */
+export function createTopUp({ till, outage, monotonic, changed, counted, store }: ReserveSetup) {
+  function lent({ pocket }: Part, more: PicoUsd): boolean {
+    const usable = usableIn(pocket, monotonic())
+    if (!outage.lends(pocket, usable > 0n ? more - usable : more)) return false
+    counted('allowedWhileDown')
+    pocket.held += more
+    return true
+  }
+
+  function raise(part: Part, more: PicoUsd, isOpen: () => boolean): MaybePromise<Short | undefined> {
+    const { pocket } = part
+    if (outage.refuses(pocket)) return { part, isDown: true }
+    const took = (outcome: Outcome): Short | undefined => {
+      if (!isOpen()) {
+        // The stream was over before the store answered: its money was released without this.
+        if (typeof outcome === 'bigint') pocket.held -= outcome
+        changed(pocket, 0n)
+        return undefined
+      }
+      if (outcome === 'refused') return { part, isDown: false }
+      if (outcome === 'down' && !lent(part, more)) return { part, isDown: true }
+      part.amount += more
+      part.estimated = part.amount
+      changed(pocket, more)
+      return undefined
+    }
+    const outcome = !store.rulesOf && till.takeAtOnce(pocket, more, monotonic()) ? more : till.take(pocket, more, more)
+    return isPromise(outcome) ? outcome.then(took) : took(outcome)
+  }
+
   return function topUp(
     parts: readonly Part[],
     estimate: Estimate,
     outputTokens: number,
-  ): MaybePromise<Part | undefined> {
+    isOpen: () => boolean,
+  ): MaybePromise<Short | undefined> {
     if (!isPaidAsItComes(estimate)) return undefined
     const amount = estimate.ceilingAt!(outputTokens)
-    const waiting: Promise<Part | undefined>[] = []
+    const waiting: Promise<Short | undefined>[] = []
     for (const part of parts) {
-      const { pocket } = part
       const more = amount - part.amount
-      if (pocket.live.rule.mode !== 'stream' || more <= 0n) continue
-      const outcome = till.take(pocket, more, more)
-      const took = (it: Awaited<typeof outcome>): Part | undefined => {
-        if (typeof it !== 'bigint') return part
-        part.amount += it
-        part.estimated = part.amount
-        changed(pocket, it)
-        return undefined
-      }
-      if (isPromise(outcome)) waiting.push(outcome.then(took))
-      else if (took(outcome)) return part
+      if (part.pocket.live.rule.mode !== 'stream' || more <= 0n) continue
+      const short = raise(part, more, isOpen)
+      if (isPromise(short)) waiting.push(short)
+      else if (short) return short
     }
-    return waiting.length === 0 ? undefined : Promise.all(waiting).then((short) => short.find((part) => part))
+    return waiting.length === 0 ? undefined : Promise.all(waiting).then((all) => all.find((short) => short))
   }
 }

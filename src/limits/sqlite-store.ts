@@ -13,6 +13,12 @@ export interface SqliteStoreOptions {
   readonly now?: () => number
 }
 
+/** What a meter asks of the file that it keeps by itself, beside what any limit store is asked. */
+export interface LimitFile extends LimitStore {
+  /** Adds the limits that are not there yet; of each source once, whichever process comes first. */
+  takeOver(source: string, rules: readonly LimitRule[]): void
+}
+
 type Statements = { readonly [Name in keyof typeof STATEMENTS]: StatementSync }
 
 /** Calls that were under way when their window ended settle in it long before. */
@@ -24,8 +30,12 @@ const FORGET_AFTER_MS = 7 * 24 * 3_600_000
  * @example
  * const meter = new Meter({ limitStore: sqliteLimitStore({ path: '/var/lib/app/limits.db' }) })
  */
-export function sqliteLimitStore({ path, now = Date.now }: SqliteStoreOptions): LimitStore {
-  let open: { readonly db: DatabaseSync; readonly run: Statements } | undefined
+export function sqliteLimitStore(options: SqliteStoreOptions): LimitStore {
+  return limitFile(options)
+}
+
+export function limitFile({ path, now = Date.now }: SqliteStoreOptions): LimitFile {
+  let open: { readonly db: DatabaseSync; readonly run: Statements; readonly inode: number } | undefined
 
   function database() {
     if (open) return open
@@ -35,8 +45,14 @@ export function sqliteLimitStore({ path, now = Date.now }: SqliteStoreOptions): 
       statement.setReadBigInts(true)
       return [name, statement]
     })
-    open = { db, run: Object.fromEntries(prepared) as Statements }
+    open = { db, run: Object.fromEntries(prepared) as Statements, inode: inodeOf(path) }
     return open
+  }
+
+  /** A file that was deleted or replaced under us is nobody's: what we know is put into the one that is there. */
+  function current() {
+    if (open && open.inode !== inodeOf(path)) shut()
+    return database()
   }
 
   function shut(): void {
@@ -88,6 +104,7 @@ export function sqliteLimitStore({ path, now = Date.now }: SqliteStoreOptions): 
     const { scope, per, windowId, leaseId } = request
     const limit = limitOf(run, request)
     if (limit === undefined) return undefined
+    if (request.ifKnown && run.lease.get(leaseId) === undefined) return undefined
     const books = booksOf(run, request, windowId) ?? opened(run, request)
     const at = now()
     const touched = [...run.expired.all(scope, per, windowId, at), ...run.lease.all(leaseId)]
@@ -101,7 +118,7 @@ export function sqliteLimitStore({ path, now = Date.now }: SqliteStoreOptions): 
 
   /** A limit is set seldom, and must not be lost because others are busy. */
   function patiently(work: (run: Statements) => void): void {
-    const { db } = database()
+    const { db } = current()
     db.exec(`PRAGMA busy_timeout = ${LONG_BUSY_TIMEOUT_MS}`)
     try {
       transaction(work)
@@ -126,7 +143,7 @@ export function sqliteLimitStore({ path, now = Date.now }: SqliteStoreOptions): 
       })
     },
     changes(since) {
-      const { run } = database()
+      const { run } = current()
       const revision = Number(run.revision.get()?.revision ?? 0n)
       if (revision === since) return { revision, rules: [], removed: [] }
       const rows = run.changed.all(since)
@@ -153,7 +170,19 @@ export function sqliteLimitStore({ path, now = Date.now }: SqliteStoreOptions): 
         return { ...sums, limitNanoUsd, warned: own?.warned ?? 0 }
       })
     },
+    takeOver(source, rules) {
+      patiently((run) => {
+        if (Number(run.addSource.run(source).changes) === 0 || rules.length === 0) return
+        run.revise.run()
+        for (const { scope, per, limitNanoUsd, mode, settings } of rules)
+          run.addLimit.run(scope, per, limitNanoUsd, mode, JSON.stringify(settings))
+      })
+    },
     lease: (steps) => transaction((run) => steps.map((request) => step(run, request))),
     close: shut,
   }
+}
+
+function inodeOf(path: string): number {
+  return process.getBuiltinModule('node:fs').statSync(path, { throwIfNoEntry: false })?.ino ?? -1
 }

@@ -110,7 +110,7 @@ export function createTeller({ store, monotonic, ttlMs, timeoutMs, answered, wen
 }
 
 /** What comes later comes to nobody: the step is sent again under the same number, which grants the same and no more. */
-function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
+export function inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new MeterError('LIMIT_STORE_DOWN', `The limit store did not answer within ${timeoutMs} ms.`)),

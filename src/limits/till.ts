@@ -1,7 +1,7 @@
 // Takes money from one pocket: at once where it is there, else as the store gives it, the first that asks first.
 
 import { PICO_PER_NANO, type PicoUsd } from '../money.ts'
-import type { MaybePromise } from './limit-store.ts'
+import type { LimitStore, MaybePromise } from './limit-store.ts'
 import { type Ask, freeIn, type Pocket, TELL, usableIn, type Waiter } from './pocket.ts'
 import type { Answers, Teller } from './teller.ts'
 
@@ -24,11 +24,11 @@ const LONGEST_DENIED_MS = 800
 const FIRST_SLICE = 4n
 const MOST_SLICE: PicoUsd = 1n << 62n
 
-/** Without `slices` nothing is asked for in advance: the store's figures change without anybody asking. */
+/** Of a store with `rulesOf` nothing is asked for in advance: its figures change without anybody asking. */
 export function createTill(
   teller: Teller,
   monotonic: () => number,
-  { slices, isShared }: { readonly slices: boolean; readonly isShared: boolean },
+  store: Pick<LimitStore, 'rulesOf' | 'isPrivate'>,
 ): Till {
   function askFor(pocket: Pocket, { amount, least }: Pick<Waiter, 'amount' | 'least'>): Ask {
     const free = freeIn(pocket)
@@ -108,7 +108,7 @@ export function createTill(
       return true
     },
     take(pocket, amount, least) {
-      if (slices && pocket.slice < amount * FIRST_SLICE) pocket.slice = amount * FIRST_SLICE
+      if (!store.rulesOf && pocket.slice < amount * FIRST_SLICE) pocket.slice = amount * FIRST_SLICE
       if (teller.isDown) return 'down'
       if (isDenied(pocket, least)) return 'refused'
       const asked = pocket.busy ? undefined : teller.send([[pocket, askFor(pocket, { amount, least })]])
@@ -120,7 +120,7 @@ export function createTill(
         if (answers[0].isOver) return this.take(pocket, amount, least)
         const taken = grab(pocket, amount, least)
         // A store in this process is asked faster than it is remembered what it said.
-        if (taken === undefined && isShared) deny(pocket)
+        if (taken === undefined && !store.isPrivate) deny(pocket)
         return taken ?? 'refused'
       }
       return new Promise((told) => {

@@ -5,6 +5,8 @@ import type { LimitStore } from '../limits/limit-store.ts'
 import type { LimitWarning } from '../limits/warnings.ts'
 import type { ProblemReporter } from '../problems.ts'
 
+export type StoreNews = ReturnType<typeof createStoreNews>
+
 export function createStoreNews(problems: ProblemReporter, onWarning: ((warning: LimitWarning) => void) | undefined) {
   /** Under `raiseOnError` a report throws, and there is no caller of ours to throw it at. */
   function tell(message: string, cause: unknown, key: string): void {
@@ -25,6 +27,19 @@ export function createStoreNews(problems: ProblemReporter, onWarning: ((warning:
         problems.clear('limit:store')
         tell('The limit store answers again; it is told what was spent meanwhile.', undefined, 'limit:store-up')
       } else tell('The limit store has lost its limits; those known here are set again.', undefined, 'limit:store-lost')
+    },
+    /** What a dead process has left is settled; only what cannot be read is worth a word. */
+    inherited(_: number, cause?: unknown): void {
+      if (cause === undefined) return
+      tell(
+        'What a dead process wrote down of its money cannot be read; its slices of limits stay charged.',
+        cause,
+        'limit:bequest',
+      )
+    },
+    inMemory(cause: unknown): void {
+      const said = ourWords(cause) ?? 'A file for limits cannot be made'
+      tell(`${said}; limits are kept in the memory of this process only.`, cause, 'limit:memory')
     },
     overran(): void {
       tell(

@@ -1,20 +1,20 @@
 // The limits of a meter: set, removed, looked at, and there again after a restart.
 
 import { expected, type LimitWindow, MeterError } from '../errors.ts'
-import { httpLimitStore } from '../limits/http-store.ts'
+import type { Bequest } from '../limits/bequest.ts'
 import { checkWindow, type Limit, type LimitState, ruleOf } from '../limits/limit.ts'
-import type { LimitKey, LimitRule, LimitStore } from '../limits/limit-store.ts'
+import type { LimitKey, LimitRule } from '../limits/limit-store.ts'
 import { createLimiter, type Limiter } from '../limits/limiter.ts'
-import { memoryLimitStore } from '../limits/memory-store.ts'
-import { type LimitTarget, scopeOf, tenantIn, tenantScope } from '../limits/scope.ts'
+import { type LimitTarget, scopeOf, tenantIn } from '../limits/scope.ts'
 import type { LimitCheck } from '../limits/standings.ts'
 import { createUnsynced } from '../limits/unsynced.ts'
-import { formatUsd, PICO_PER_NANO, parseDollars, picoFromNano } from '../money.ts'
+import { formatUsd, parseDollars, picoFromNano } from '../money.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { ProblemReporter } from '../problems.ts'
 import type { Ledger } from '../sinks/ledger.ts'
 import type { Batch, Delivery, Sink } from '../sinks/sink.ts'
 import { checkTenantId, tenantIdFault } from '../tenant.ts'
+import { backendOf, limitPlace } from './limit-place.ts'
 import { createSpentBefore } from './spent-before.ts'
 import type { LimitStats } from './stats.ts'
 import { createStoreNews, ourWords } from './store-news.ts'
@@ -29,6 +29,14 @@ export interface TenantLimits {
   /** The same sinks; one of them also tells what of our spend has arrived where limits are counted. */
   noting(sinks: readonly Sink[]): Sink[]
   stats(): LimitStats
+  /** What is on disk of the leases of this process, when a new segment of its spool begins. */
+  opening: Limiter['opening']
+  /** A dead process has left this. */
+  inherit(bequest: Bequest): void
+  /** The process ends: what is free of its leases is the others' again. */
+  end(): Promise<void>
+  endAtOnce(): void
+  readonly hasLeases: boolean
   close(): Promise<void>
 }
 
@@ -40,16 +48,26 @@ export interface TenantLimitsSetup {
   readonly keep: (work: Promise<unknown>) => void
   /** Sends what is recorded to the ledger. */
   readonly deliver: () => Promise<void>
+  /** Writes into the spool; gives `undefined` for what could not be written. Left out where there is none. */
+  readonly note?: ((kind: string, value: unknown) => unknown) | undefined
 }
 
-export function createTenantLimits({ options, ledger, problems, keep, deliver }: TenantLimitsSetup): TenantLimits {
+export function createTenantLimits({
+  options,
+  ledger,
+  problems,
+  keep,
+  deliver,
+  note,
+}: TenantLimitsSetup): TenantLimits {
   const unsynced = createUnsynced()
   /** Limits set in this run: what an earlier one left must not replace them. */
   const changed = new Set<string>()
   let writing: Promise<void> = Promise.resolve()
   const backend = options.limitStore ? undefined : backendOf(options)
-  const store = options.limitStore ?? (backend === undefined ? inMemory() : overHttp(backend))
   const news = createStoreNews(problems, options.onLimitWarning)
+  const isChanged = (key: LimitKey) => changed.has(nameOf(key))
+  const store = options.limitStore ?? limitPlace({ options, backend, ledger, unsynced, problems, news, isChanged })
   const limiter = createLimiter({
     store,
     unsynced,
@@ -59,6 +77,8 @@ export function createTenantLimits({ options, ledger, problems, keep, deliver }:
     onWarning: options.onLimitWarning && news.warned,
     onStore: news.storeWent,
     onOverrun: news.overran,
+    note,
+    onBequest: news.inherited,
     keep: (work) =>
       keep(
         work.catch((cause: unknown) =>
@@ -70,58 +90,6 @@ export function createTenantLimits({ options, ledger, problems, keep, deliver }:
       ),
   })
   if (options.limitStore) news.doubted(options.limitStore, keep)
-
-  function inMemory(): LimitStore {
-    const memory: LimitStore = { ...memoryLimitStore(), isPrivate: true }
-    return ledger ? restoredFirst(memory, ledger) : memory
-  }
-
-  function overHttp(baseUrl: string): LimitStore {
-    return httpLimitStore({
-      baseUrl,
-      apiKey: options.apiKey,
-      ttlMs: options.limitCheckCacheTtlMs,
-      unsynced,
-      onFailure: (cause) => {
-        const said = ourWords(cause) ?? 'The limits endpoint did not answer'
-        problems.report({ kind: 'limit', message: `${said}; calls go on with what it said last.`, cause }, 'limit:http')
-      },
-      onSuccess: () => problems.clear('limit:http'),
-    })
-  }
-
-  /** The limits that an earlier process left in the ledger are there before the first call is admitted. */
-  function restoredFirst(memory: LimitStore, from: Ledger): LimitStore {
-    let restoring: Promise<void> | undefined
-    let isRestored = false
-    const restore = () =>
-      (restoring ??= restoreFrom(memory, from).finally(() => {
-        isRestored = true
-      }))
-    return {
-      ...memory,
-      changes: (since) => (isRestored ? memory.changes(since) : restore().then(() => memory.changes(since))),
-    }
-  }
-
-  async function restoreFrom(memory: LimitStore, from: Ledger): Promise<void> {
-    try {
-      for (const { tenantId, window, limit, mode } of await from.limits()) {
-        const scope = tenantScope(tenantId)
-        if (changed.has(nameOf({ scope, per: window }))) continue
-        await memory.setLimit({ scope, per: window, limitNanoUsd: limit / PICO_PER_NANO, mode, settings: {} })
-      }
-    } catch (cause) {
-      problems.report(
-        {
-          kind: 'ledger',
-          message: 'The limits of earlier runs could not be read from the ledger; only those set in this run hold.',
-          cause,
-        },
-        'ledger:restore',
-      )
-    }
-  }
 
   function change(
     key: LimitKey,
@@ -161,6 +129,7 @@ export function createTenantLimits({ options, ledger, problems, keep, deliver }:
     return {
       name: sink.name,
       ...(sink.isVolatile && { isVolatile: true }),
+      ...(sink.largeBatch !== undefined && { largeBatch: sink.largeBatch }),
       send: async (batch, signal) => note(await sink.send(batch, signal), batch),
       ...(sink.sendSync && { sendSync: (batch) => note(sink.sendSync!(batch), batch) }),
       ...(sink.close && { close: () => sink.close!() }),
@@ -204,6 +173,15 @@ export function createTenantLimits({ options, ledger, problems, keep, deliver }:
       const { isStoreDown, storeOutages } = limiter
       return { ...counts, overrunUsd: formatUsd(overrun), isStoreDown, storeOutages }
     },
+    opening: limiter.opening,
+    inherit(bequest) {
+      keep(limiter.inherit(bequest))
+    },
+    end: limiter.end,
+    endAtOnce: limiter.endAtOnce,
+    get hasLeases() {
+      return limiter.hasLeases
+    },
     async close() {
       await limiter.close()
       await store.close?.()
@@ -238,12 +216,4 @@ function nameOf({ scope, per }: LimitKey): string {
 
 function overdraftOf(policy: ResolvedOptions['onLimitStoreDown']) {
   return typeof policy === 'object' ? { overdraft: parseDollars(policy.overdraftUsd)! } : policy
-}
-
-/** Where limits are asked over HTTP: `limitsUrl`, or `url` without its `/v1/ingest`. */
-function backendOf({ url, limitsUrl }: ResolvedOptions): string | undefined {
-  if (limitsUrl !== undefined) return limitsUrl.replace(/\/+$/, '')
-  if (url === undefined) return undefined
-  const { origin, pathname } = new URL(url)
-  return origin + pathname.replace(/\/+$/, '').replace(/\/v1\/ingest$/, '')
 }

@@ -5,6 +5,7 @@ import { Pool } from 'pg'
 import { createClient } from 'redis'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { LimitWindow } from '../../src/errors.ts'
+import { backendLimitStore } from '../../src/limits/backend-store.ts'
 import { httpLimitStore } from '../../src/limits/http-store.ts'
 import type { AccountKey, LeaseStep, LimitRule, LimitStore } from '../../src/limits/limit-store.ts'
 import { memoryLimitStore } from '../../src/limits/memory-store.ts'
@@ -89,12 +90,25 @@ const STORES: Record<string, Kind> = {
       }
     },
   },
-  http: {
+  'leases over http': {
+    async open() {
+      const server = await ingest({ leases: true })
+      const store = httpLimitStore({ url: server.url, apiKey: API_KEY })
+      return {
+        store,
+        async [Symbol.asyncDispose]() {
+          await store.close?.()
+          await server[Symbol.asyncDispose]()
+        },
+      }
+    },
+  },
+  'a backend over http': {
     isPlain: true,
     async open() {
       const backend = await ingest()
       const unsynced = createUnsynced()
-      const store = httpLimitStore({
+      const store = backendLimitStore({
         baseUrl: backend.base,
         apiKey: API_KEY,
         ttlMs: 5000,
@@ -345,6 +359,20 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isPlain = false }) => {
     expect(await subject.standing()).toMatchObject({ committed: 30n, escrow: 0n })
     const late = await subject.answer({ seq: 3, spent: 45n, need: 5n })
     expect(late).toMatchObject({ granted: 0n, isOver: true })
+  })
+
+  test.skipIf(isPlain)('in the name of a dead process nothing is said of a lease that is not known', async () => {
+    await using subject = await opened(rule(100n))
+    expect(await subject.answer({ leaseId: 'other', seq: 1, spent: 30n, final: true, ifKnown: true })).toBeUndefined()
+    await subject.tell({ need: 60n })
+    const answers = await subject.store.lease([
+      step({ leaseId: 'gone', seq: 1, spent: 30n, final: true, ifKnown: true }),
+      step({ leaseId: 'lease-1', seq: 1, spent: 25n, final: true, ifKnown: true }),
+    ])
+    expect(answers).toMatchObject([undefined, { isOver: true }])
+    expect(await subject.standing()).toMatchObject({ committed: 25n, escrow: 0n })
+    await subject.store.lease([step({ leaseId: 'lease-1', seq: 1, spent: 20n, final: true, ifKnown: true })])
+    expect(await subject.standing()).toMatchObject({ committed: 25n, escrow: 0n })
   })
 
   test.skipIf(isPlain)('late spend of a lease that is over is still committed', async () => {

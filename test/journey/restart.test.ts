@@ -1,12 +1,15 @@
-// A limit and what was spent of it outlive the process: they are in the ledger.
+// Limits and what was spent of them outlive the process: they are in a file beside the ledger.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import OpenAI from 'openai'
-import { LimitExceededError, Meter } from 'tallygate'
+import { type Limit, LimitExceededError, Meter } from 'tallygate'
 import { type Emulator, startEmulator } from 'tallygate/emulator'
 import { expect, test } from 'vitest'
+import { limitFile } from '../../src/limits/sqlite-store.ts'
+import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 import { metered } from '../support/metered.ts'
 
@@ -131,15 +134,111 @@ test('two meters of one process on one ledger each restore what is there', async
   expect(emulator.requests).toHaveLength(0)
 })
 
-test('a ledger that cannot be read is told of once, and calls go on', async () => {
+test('limits of other targets, zones and rolling windows are there again, with what was spent of each', async () => {
+  using dir = temporaryFolder()
+  const of = { userId: 'u1', feature: 'search', operationId: 'run-1' }
+  const limits = [
+    ['acme', { usd: 1, per: 'day', timeZone: 'Asia/Kathmandu' }],
+    ['acme', { usd: 1, per: 'hour', rolling: true, mode: 'hard' }],
+    [
+      { tenant: 'acme', user: 'u1' },
+      { usd: 1, per: 'week', anchor: 3 },
+    ],
+    [{ run: 'run-1' }, { usd: 1, per: 'total' }],
+    [
+      { organization: 'big', tenants: ['acme', 'globex'] },
+      { usd: 1, mode: 'clamp', minOutputTokens: 10 },
+    ],
+    ['*', { usd: 1 }],
+  ] as const
+  {
+    await using app = await metered({ dir: dir.path })
+    app.emulator.reply(thousand)
+    await Promise.all(limits.map(([target, limit]) => app.meter.setLimit(target, limit)))
+    await app.meter.forTenant('acme', of, () => app.chat())
+  }
+  await using app = await metered({ dir: dir.path })
+  app.emulator.reply(thousand)
+  await app.meter.forTenant('acme', of, () => app.chat())
+  for (const [target, limit] of limits) {
+    const { mode = 'expected', per = 'month' } = limit as Limit
+    const state = await app.meter.getLimit(target, per)
+    expect(state).toMatchObject({ mode, spentUsd: '0.025', heldUsd: '0' })
+  }
+})
+
+test('two processes of one folder spend one limit, and not one each', async () => {
+  using dir = temporaryFolder()
+  await using one = await metered({ dir: dir.path })
+  await using two = await metered({ dir: dir.path })
+  one.emulator.reply(thousand)
+  two.emulator.reply(thousand)
+  await one.meter.setLimit('acme', { usd: 0.05, mode: 'hard' })
+  const calls = [one, two].flatMap((app) =>
+    Array.from({ length: 6 }, () => app.meter.forTenant('acme', () => app.chat())),
+  )
+  const passed = (await Promise.allSettled(calls)).filter(({ status }) => status === 'fulfilled')
+  expect(passed.length).toBeGreaterThan(0)
+  expect(passed.length).toBeLessThanOrEqual(4)
+})
+
+test('an application without limits has no file for them', async () => {
+  using dir = temporaryFolder()
+  await using emulator = await startEmulator()
+  emulator.reply(thousand)
+  await run('await chat()', emulator, dir.path)
+  await run('await chat(); await meter.close()', emulator, dir.path)
+  expect(existsSync(join(dir.path, 'limits.db'))).toBe(false)
+})
+
+test('limits that an earlier version has left in the ledger are taken over once, by two processes that start at once', async () => {
+  using dir = temporaryFolder()
+  await using emulator = await startEmulator()
+  emulator.reply(thousand)
+  await run('await chat()', emulator, dir.path)
+  const ledger = sqliteLedger({ path: join(dir.path, 'ledger.db') })
+  await ledger.putLimit({ tenantId: 'acme', window: 'month', limit: 12_500_000_000n, mode: 'hard' })
+  await Promise.all(
+    [1, 2].map(async () => expect(await run(REFUSED, emulator, dir.path)).toBe('true true 0.0125 0.0125\n')),
+  )
+  // Removed, it does not come back, even from a ledger that still has it.
+  await run(`await meter.removeLimit('acme')`, emulator, dir.path)
+  await ledger.putLimit({ tenantId: 'acme', window: 'month', limit: 12_500_000_000n, mode: 'hard' })
+  await ledger.close()
+  expect(await run(REFUSED, emulator, dir.path)).toBe('let through\n')
+})
+
+test('a process gives back what it holds when it ends, however it does', { timeout: 60_000 }, async () => {
+  using dir = temporaryFolder()
+  await using emulator = await startEmulator()
+  emulator.reply(thousand)
+  const file = limitFile({ path: join(dir.path, 'limits.db') })
+  const window = { scope: 'tenant=acme', per: 'total', windowId: 'total', earlier: [] } as const
+  for (const end of ['', 'process.exit(0)', 'await meter.close()', 'throw new Error("expected")']) {
+    const code = `${end.startsWith('throw') ? `process.on('uncaughtException', () => process.exit(0));` : ''}
+      await meter.setLimit('acme', { usd: 10, per: 'total' }); await chat(); ${end}`
+    await run(code, emulator, dir.path)
+    expect(file.accounts([window]), end).toMatchObject([{ escrow: 0n, suspense: 0n }])
+  }
+  expect(file.accounts([window])).toMatchObject([{ committed: 50_000_000n }])
+  await file.close?.()
+})
+
+test('a folder that nothing can be written in is told of once, and limits hold in the process', async () => {
   using dir = temporaryFolder()
   await using app = await metered({ dir: join(dir.path, '\0') })
   await app.meter.forTenant('acme', () => app.chat())
-  await app.meter.forTenant('acme', () => app.chat())
   await app.meter.setLimit('acme', { usd: 0 })
   await expect(app.meter.forTenant('acme', () => app.chat())).rejects.toThrow(LimitExceededError)
-  expect(app.problems.filter(({ kind }) => kind === 'ledger').map(({ message }) => message)).toEqual([
-    'The limits of earlier runs could not be read from the ledger; only those set in this run hold.',
-    'The spend of earlier runs could not be read from the ledger; limits count from now.',
-  ])
+  await app.meter.setLimit('acme', { usd: 0, per: 'day' })
+  const place = `${dir.path}/\0`
+  expect(
+    new Set(app.problems.filter(({ kind }) => ['ledger', 'limit'].includes(kind)).map(({ message }) => message)),
+  ).toEqual(
+    new Set([
+      `The limit store at ${place}/limits.db cannot be opened; limits are kept in the memory of this process only.`,
+      `A limit of tenant "acme" could not be stored: The ledger at ${place}/ledger.db cannot be opened (ERR_INVALID_ARG_VALUE).`,
+      'The spend of earlier runs could not be read from the ledger; limits count from now.',
+    ]),
+  )
 })

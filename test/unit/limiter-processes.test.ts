@@ -1,6 +1,7 @@
 // Several processes on one store: what each knows of the others, and what happens when one dies, freezes, or the store is gone.
 
 import { describe, expect, test } from 'vitest'
+import type { Estimate } from '../../src/limits/estimate.ts'
 import type { StoreDownPolicy } from '../../src/limits/outage.ts'
 import { clocks, memory, process, remote, usd } from '../support/limits.ts'
 
@@ -227,5 +228,111 @@ describe('a store that does not answer', () => {
     await one.limiter.beat()
     expect(await one.standing()).toBe('7 left, 3 spent, 0 held')
     expect(await one.standing('globex')).toBe('5 left, 0 spent, 0 held')
+  })
+})
+
+test('a rolling limit counts what was spent before it once, and its own spend once, however many slots pass', async () => {
+  const clock = clocks()
+  let known = usd('2')
+  const { limiter, limit, call, standing } = process(memory(clock), clock, { opening: () => known / 1000n })
+  await limit('acme', { usd: 10, per: 'hour', rolling: true, mode: 'hard' })
+  for (const spent of ['3', '4', '5']) {
+    limiter.settle(await call('1'), usd('1'), clock.now)
+    known += usd('1')
+    await limiter.beat()
+    clock.now += 5 * 60_000
+    expect(await standing('acme', 'hour')).toContain(` ${spent} spent`)
+  }
+})
+
+describe('a process that starts while the store is down', () => {
+  const policies: [StoreDownPolicy | undefined, passes: boolean][] = [
+    [undefined, true],
+    ['lease-then-allow', true],
+    ['allow', true],
+    ['lease-then-deny', false],
+    ['deny', false],
+  ]
+  test.each(policies)('and knows no limits goes by the policy %s, and counts it', async (policy, passes) => {
+    const { processes, wires, clock } = several(2, { whenDown: policy as 'deny' })
+    const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    wires[1]!.state = 'down'
+    const call = () => two.call('1').then(({ parts }) => parts.length)
+    if (passes) expect([await call(), await call()]).toEqual([0, 0])
+    else {
+      await expect(call()).rejects.toMatchObject({ code: 'LIMIT_STORE_DOWN', tenantId: 'acme' })
+      await expect(call()).rejects.toThrow('it is not known which limits there are')
+    }
+    expect(two.states).toEqual(['down'])
+    expect(two.limiter.counts.allowedWhileDown).toBe(passes ? 2 : 0)
+    // A limit that it was told itself is one that it knows.
+    two.limit('acme', { usd: 10, mode: 'hard' }).catch(() => undefined)
+    await expect(two.limiter.pockets({ tenantId: 'acme' }, clock.now)).toHaveLength(1)
+    wires[1]!.state = 'up'
+    await two.limiter.beat()
+    expect(await call()).toBe(1)
+    expect(two.limiter.counts.allowedWhileDown).toBe(passes ? 2 : 0)
+  })
+
+  test('lends no more than the overdraft', async () => {
+    const { processes, wires, clock } = several(2, { whenDown: { overdraft: usd('3') } })
+    const [one, two] = processes as [(typeof processes)[0], (typeof processes)[0]]
+    await one.limit('acme', { usd: 10, mode: 'hard' })
+    wires[1]!.state = 'down'
+    for (const cost of ['2', '1.5']) {
+      await two.call('1')
+      two.limiter.spend({ tenantId: 'acme' }, usd(cost), clock.now)
+    }
+    await expect(two.call('1')).rejects.toMatchObject({ code: 'LIMIT_STORE_DOWN' })
+  })
+})
+
+describe('a stream that comes to the end of what is paid for', () => {
+  const stream = (most: number): Estimate => ({
+    expected: usd('1'),
+    ceiling: usd('0.001') * BigInt(most),
+    outputTokens: most,
+    ceilingAt: (tokens) => usd('0.001') * BigInt(tokens),
+    isStream: true,
+  })
+
+  test('while the store is down goes on with what its process has, and then as the policy says', async () => {
+    for (const [policy, code] of [
+      [undefined, 'LIMIT_STORE_DOWN'],
+      ['lease-then-allow', undefined],
+    ] as const) {
+      const { processes, wires } = several(1, { whenDown: policy })
+      const [one] = processes as [(typeof processes)[0]]
+      await one.limit('acme', { usd: 100, mode: 'stream' })
+      const hold = await one.call(stream(20_000))
+      wires[0]!.state = 'down'
+      await one.limiter.beat()
+      // A slice is four times what was asked for.
+      for (let tokens = 1000; tokens < 4000; tokens += 1000) expect(await hold.topUp(tokens)).toBeUndefined()
+      expect((await hold.topUp(4000))?.code).toBe(code)
+      expect(one.limiter.counts).toMatchObject({ endedStreams: code ? 1 : 0, allowedWhileDown: code ? 0 : 1 })
+    }
+  })
+
+  test('and is over before the store has answered holds nothing', async () => {
+    const { processes, clock } = several(1)
+    const [one] = processes as [(typeof processes)[0]]
+    await one.limit('acme', { usd: 100, mode: 'stream' })
+    const hold = await one.call(stream(20_000))
+    const asked = hold.topUp(15_000)
+    one.limiter.settle(hold, usd('1'), clock.now)
+    expect(await asked).toBeUndefined()
+    expect(one.limiter.heldTotal).toBe(0n)
+    expect(await one.standing()).toBe('99 left, 1 spent, 0 held')
+  })
+
+  test('without money for more is ended and counted', async () => {
+    const { processes } = several(1)
+    const [one] = processes as [(typeof processes)[0]]
+    await one.limit('acme', { usd: 2, mode: 'stream' })
+    const hold = await one.call(stream(20_000))
+    expect((await hold.topUp(1500))?.code).toBe('LIMIT_EXCEEDED')
+    expect(one.limiter.counts.endedStreams).toBe(1)
   })
 })

@@ -15,7 +15,11 @@ const LOCKED = 6
 
 export function openLimits(path: string): DatabaseSync {
   const sqlite = loadSqlite()
-  process.getBuiltinModule('node:fs').mkdirSync(dirname(path), { recursive: true })
+  try {
+    process.getBuiltinModule('node:fs').mkdirSync(dirname(path), { recursive: true })
+  } catch (error) {
+    throw fault(error, path)
+  }
   // Two processes that create the same file at once make one of them fail with BUSY at once, whatever `busy_timeout` says.
   for (let attempt = 1; ; attempt++) {
     try {

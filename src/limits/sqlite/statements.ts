@@ -46,6 +46,8 @@ export const MIGRATIONS: readonly string[] = [
   -- Only those that hold money can run out.
   CREATE INDEX limit_leases_open ON limit_leases (scope, per, window_id, expires_at) WHERE expired = 0 AND final = 0;
   CREATE INDEX limit_leases_by_window ON limit_leases (scope, per, window_id);`,
+  `-- Where limits were taken over from, each source once.
+  CREATE TABLE limit_sources (source TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;`,
 ]
 
 export const STATEMENTS = {
@@ -57,6 +59,9 @@ export const STATEMENTS = {
     SELECT ?, ?, ?, ?, ?, revision FROM limit_revision WHERE true
     ON CONFLICT (scope, per) DO UPDATE SET limit_nano = excluded.limit_nano, mode = excluded.mode,
       settings = excluded.settings, revision = excluded.revision, removed = 0`,
+  addSource: 'INSERT INTO limit_sources (source) VALUES (?) ON CONFLICT DO NOTHING',
+  addLimit: `INSERT INTO limit_rules (scope, per, limit_nano, mode, settings, revision)
+    SELECT ?, ?, ?, ?, ?, revision FROM limit_revision WHERE true ON CONFLICT DO NOTHING`,
   removeLimit: `UPDATE limit_rules SET removed = 1, revision = (SELECT revision FROM limit_revision)
     WHERE scope = ? AND per = ?`,
   removeWindows: 'DELETE FROM limit_windows WHERE scope = ? AND per = ?',

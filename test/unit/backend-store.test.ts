@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
-import { type HttpStoreOptions, httpLimitStore } from '../../src/limits/http-store.ts'
+import { type BackendStoreOptions, backendLimitStore } from '../../src/limits/backend-store.ts'
 import type { LeaseStep, LimitRule } from '../../src/limits/limit-store.ts'
 import { tenantScope } from '../../src/limits/scope.ts'
 import { createUnsynced } from '../../src/limits/unsynced.ts'
@@ -37,7 +37,7 @@ const month = (limit: string | number, spent: string | number, over: object = {}
 })
 
 /** A backend that answers as told, and never by itself updates what was spent. */
-async function backend(answer: Answer, over: Partial<HttpStoreOptions> = {}) {
+async function backend(answer: Answer, over: Partial<BackendStoreOptions> = {}) {
   const asked: Asked[] = []
   const server = createServer(async (request, response) => {
     let body = ''
@@ -49,7 +49,7 @@ async function backend(answer: Answer, over: Partial<HttpStoreOptions> = {}) {
   const unsynced = createUnsynced()
   const failures: Error[] = []
   const clock = { now: AT }
-  const store = httpLimitStore({
+  const store = backendLimitStore({
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     apiKey: 'key',
     ttlMs: 5000,
