@@ -12,6 +12,8 @@ export const API_KEY = 'bench'
 
 export interface Peer {
   readonly addresses: Readonly<Record<string, string>>
+  /** What its process has used so far. */
+  cpuMicros(): Promise<number>
   stop(): void
 }
 
@@ -50,12 +52,24 @@ export function startPeer(kind: keyof typeof KINDS, argument = ''): Promise<Peer
   const child = fork(fileURLToPath(import.meta.url), [kind, argument])
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`The ${kind} ended with ${code}.`)))
-    child.once('message', (addresses) => resolve({ addresses: addresses as Addresses, stop: () => child.disconnect() }))
+    const next = () => new Promise<unknown>((heard) => child.once('message', heard))
+    const cpuMicros = () => {
+      const heard = next()
+      child.send('cpu')
+      return heard as Promise<number>
+    }
+    void next().then((addresses) =>
+      resolve({ addresses: addresses as Addresses, cpuMicros, stop: () => child.disconnect() }),
+    )
   })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [kind, argument = ''] = process.argv.slice(2)
   process.send?.(await KINDS[kind as keyof typeof KINDS](argument))
+  process.on('message', () => {
+    const { user, system } = process.cpuUsage()
+    process.send?.(user + system)
+  })
   process.on('disconnect', () => process.exit(0))
 }

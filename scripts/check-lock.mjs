@@ -6,7 +6,9 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from './entries.mjs'
 
-export const LOCKS = ['package-lock.json', 'tools/matrix/package-lock.json'].map((file) => join(root, file))
+export const LOCKS = ['package-lock.json', 'tools/exits/package-lock.json', 'tools/matrix/package-lock.json'].map(
+  (file) => join(root, file),
+)
 
 /** @param {string} file @returns {string[]} one sentence for each fault */
 export function lockFaults(file) {

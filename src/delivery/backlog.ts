@@ -1,8 +1,7 @@
 // What a dead process owed to one sink, as a source of batches.
 
-import { fromWire } from '../event.ts'
 import { lossEvent } from './loss.ts'
-import type { Entry, Source } from './queue.ts'
+import { type Entry, readEntry, type Source } from './queue.ts'
 import type { AdoptedSpool } from './spool/adopted.ts'
 import { EVENT } from './spool/record.ts'
 import type { Place } from './spool/tape.ts'
@@ -33,7 +32,7 @@ export function createBacklog(spool: AdoptedSpool, sink: string): Backlog {
         const record = tape.next()
         if (record === undefined) break
         if (record.kind !== EVENT) continue
-        const entry: Entry = { event: fromWire(JSON.parse(record.json) as Record<string, unknown>), json: record.json }
+        const entry = readEntry(record.json)
         ends.set(entry, record.end)
         entries.push(entry)
         sum += record.json.length

@@ -31,6 +31,8 @@ export interface DeliveryOptions {
   readonly closeAll?: (() => Promise<void>) | undefined
   /** Told of each spool that is taken over from a dead process, before its events are sent. */
   readonly onAdopted?: ((spool: AdoptedSpool) => void) | undefined
+  /** Whether the records of other kinds are still needed when every event has been delivered: then the spool is left to the next process. */
+  readonly isNeeded?: (() => boolean) | undefined
   /** After how long without a sign of life a process that cannot be asked counts as dead; 60000. */
   readonly silenceMs?: number | undefined
   readonly onFlushError?: FlushErrorHandler | undefined

@@ -46,6 +46,11 @@ export function createDeadLetters(root: string, { tell, clear }: Teller): DeadLe
   }
 }
 
-function wireOf({ event, json }: Entry): unknown {
-  return json === undefined ? toWire(event) : JSON.parse(json)
+function wireOf(entry: Entry): unknown {
+  if (entry.json === undefined) return toWire(entry.event)
+  try {
+    return JSON.parse(entry.json)
+  } catch {
+    return { event_id: entry.event.eventId, unreadable: entry.json }
+  }
 }

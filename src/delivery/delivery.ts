@@ -19,9 +19,10 @@ import { after } from './timer.ts'
 export type { Delivery, DeliveryOptions, DeliveryStats } from './contract.ts'
 
 const CLOSE_DEADLINE_MS = 5000
+const BATCH_SIZE = 50
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { flushIntervalMs = 5000, maxBatchSize = 50, maxQueueSize = 1000 } = options
+  const { flushIntervalMs = 5000, maxBatchSize = BATCH_SIZE, maxQueueSize = 1000 } = options
   const teller = createTeller(options.problems, options.onFlushError)
   const { tell, fault, raise } = teller
   const lanes = new Map<string, Lane>()
@@ -42,12 +43,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   for (const [at, sink] of options.sinks.entries()) {
     const name = names[at]!
     const size = Math.max(1, maxQueueSize)
+    const batchSize = Math.max(1, Math.min(maxBatchSize, maxQueueSize))
     const isKept = keeping !== undefined && !sink.isVolatile
     const lane = createLane(sink, {
       ...teller,
       name,
       queue: (dropped) => (isKept ? keeping.queue(name, size, dropped) : createMemoryQueue(size, dropped)),
-      maxBatchSize: Math.max(1, Math.min(maxBatchSize, maxQueueSize)),
+      maxBatchSize: batchSize,
+      // Who wants batches smaller than usual has a reason, which holds for a backlog too.
+      largeBatch: maxBatchSize < BATCH_SIZE ? batchSize : Math.max(batchSize, sink.largeBatch ?? 0),
       maxBatchBytes: options.maxBatchBytes ?? 1024 * 1024,
       maxQueueSize: size,
       deadLetters: isKept ? deadLetters : undefined,
@@ -122,7 +126,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (keeping === undefined) return
     keeping.keepRest()
     adoption?.stop()
-    keeping.spool.leave(owes.every((name) => lanes.get(name)!.stats.queued === 0))
+    const isSettled = owes.every((name) => lanes.get(name)!.stats.queued === 0)
+    keeping.spool.leave(isSettled && options.isNeeded?.() !== true)
   }
 
   async function flush(): Promise<void> {

@@ -3,6 +3,7 @@
 import type { ProblemReporter } from '../problems.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { createDelivery } from './delivery.ts'
+import type { AdoptedSpool } from './spool/adopted.ts'
 import { SILENCE_MS } from './spool/orphans.ts'
 import { after } from './timer.ts'
 
@@ -15,6 +16,8 @@ export interface DrainOptions {
   /** Some spools are watched, whether their process lives; so many. */
   readonly waiting: (count: number) => void
   readonly silenceMs?: number | undefined
+  /** Told of each spool that is taken over; it stays until what this gives is done. */
+  readonly onAdopted?: ((spool: AdoptedSpool) => Promise<void>) | undefined
   /** How long to try again where the sink does not take it. */
   readonly patienceMs: number
 }
@@ -38,10 +41,20 @@ export async function drainSpools({
   sink,
   problems,
   waiting,
+  onAdopted,
   silenceMs = SILENCE_MS,
   patienceMs,
 }: DrainOptions): Promise<Drained> {
-  const delivery = createDelivery({ sinks: [sink], problems, spool: { dir }, maxBatchSize: BATCH, silenceMs })
+  const settling: Promise<void>[] = []
+  const adopted = onAdopted && ((spool: AdoptedSpool) => void settling.push(onAdopted(spool)))
+  const delivery = createDelivery({
+    sinks: [sink],
+    problems,
+    spool: { dir },
+    maxBatchSize: BATCH,
+    silenceMs,
+    onAdopted: adopted,
+  })
   const drain = () => delivery.drainOrphans(performance.now() + patienceMs)
   const first = await drain()
   let last = first
@@ -50,6 +63,7 @@ export async function drainSpools({
     await new Promise<void>((resolve) => after(silenceMs + 100, resolve, true))
     last = await drain()
   }
+  await Promise.all(settling)
   const { delivered, rejected, spool } = delivery.stats()
   const left = spool?.bytes ?? 0
   await delivery.close(0)

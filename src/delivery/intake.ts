@@ -6,6 +6,8 @@ import { freeze, halve, type Piece } from './split.ts'
 export interface IntakeOptions {
   readonly queue: Queue
   readonly maxBatchSize: number
+  /** Events in a batch where more than one batch of them wait. */
+  readonly largeBatch: number
   readonly maxBatchBytes: number
   /** The disk could not be read. */
   readonly unreadable: (cause: unknown, isBacklog: boolean) => void
@@ -31,7 +33,7 @@ export interface Intake {
   held(): Iterable<Entry>
 }
 
-export function createIntake({ queue, maxBatchSize, maxBatchBytes, unreadable }: IntakeOptions): Intake {
+export function createIntake({ queue, maxBatchSize, largeBatch, maxBatchBytes, unreadable }: IntakeOptions): Intake {
   /** Frozen batches, oldest first: more than one only while a batch is being cut up. */
   const pieces: Piece[] = []
   const backlogs: Source[] = []
@@ -44,7 +46,7 @@ export function createIntake({ queue, maxBatchSize, maxBatchBytes, unreadable }:
     if (!isDue()) return undefined
     const start = queue.left
     try {
-      const entries = queue.take(maxBatchSize, maxBatchBytes)
+      const entries = queue.take(largeBatch, maxBatchBytes)
       if (entries.length > 0) pieces.push(freeze(entries, start, queue, false))
     } catch (cause) {
       unreadable(cause, false)
@@ -55,7 +57,7 @@ export function createIntake({ queue, maxBatchSize, maxBatchBytes, unreadable }:
   function fromBacklog(): Piece | undefined {
     for (let source = backlogs[0]; source !== undefined; source = backlogs[0]) {
       try {
-        const entries = source.take(maxBatchSize, maxBatchBytes)
+        const entries = source.take(largeBatch, maxBatchBytes)
         if (entries.length > 0) {
           pieces.push(freeze(entries, 0, source, true))
           return pieces[0]

@@ -1,63 +1,21 @@
 // One sink's queue and the loop that empties it: one batch in flight, its outcome acted on, the rest kept.
 
 import type { Delivery, Sink } from '../sinks/sink.ts'
-import type { DeadLetters } from './dead-letters.ts'
-import { createHealth, type Teller } from './health.ts'
+import { createHealth } from './health.ts'
 import { createIntake } from './intake.ts'
-import type { Entry, Queue, Source } from './queue.ts'
-import { createRefusals, eventsOf } from './refusals.ts'
+import type { Lane, LaneOptions } from './lane-contract.ts'
+import type { Entry } from './queue.ts'
+import { createRefusals, failureOf } from './refusals.ts'
 import { PAUSE_MS, retryDelay } from './retry.ts'
 import { createSender } from './send.ts'
 import type { Piece } from './split.ts'
-import type { LaneStats } from './stats.ts'
-import type { FlushFailure } from './teller.ts'
 import { after, breathe } from './timer.ts'
 import { createWaiters } from './waiters.ts'
 
-export interface LaneOptions extends Teller {
-  readonly name: string
-  /** Makes the queue; `dropped` is told of what it gives up. */
-  readonly queue: (dropped: (count: number) => void) => Queue
-  readonly maxBatchSize: number
-  readonly maxBatchBytes: number
-  readonly maxQueueSize: number
-  readonly deadLetters: DeadLetters | undefined
-  readonly sendTimeoutMs: number
-  readonly random: () => number
-  /** Tells of a failed send; never throws. */
-  readonly failed: (error: Error, failure: FlushFailure) => void
-}
-
-export interface Lane {
-  readonly stats: LaneStats
-  readonly name: string
-  push(entry: Entry): void
-  /** A full batch waits and nothing is under way. */
-  readonly isReady: boolean
-  /** Takes batches from here too, in turns with its own queue; its first empty one is its end. */
-  addBacklog(source: Source): void
-  /**
-   * Resolves when nothing of earlier processes is left, or an attempt has failed; with `until` (of `performance.now()`)
-   * only when no retry can come before it. The lane is at its end then.
-   */
-  drainBacklog(until?: number): Promise<void>
-  /** Entries in memory, those under way among them, oldest first. */
-  held(): Iterable<Entry>
-  /** Sends full batches, with `all` whatever is queued. Does nothing while the sink is left alone. */
-  start(all: boolean): void
-  /** See `Delivery.flush`. `urgent`: even before the time that the sink asked for. */
-  flush(urgent: boolean): Promise<void>
-  /** Resolves when the queue is empty, or when no retry can come before `until` (of `performance.now()`). */
-  drain(until: number): Promise<void>
-  /** Hands what is queued to a sink that takes it without waiting, until a moment of `performance.now()`. */
-  drainSync(until: number): void
-  /** Breaks off the send in flight; its batch is kept, and not tried again until somebody asks for it. */
-  abort(why: string): void
-  stop(why: string): void
-}
+export type { Lane } from './lane-contract.ts'
 
 export function createLane(sink: Sink, options: LaneOptions): Lane {
-  const { name, maxBatchSize, maxBatchBytes, maxQueueSize, tell } = options
+  const { name, maxBatchSize, largeBatch, maxBatchBytes, maxQueueSize, tell } = options
   const sender = createSender(name, sink, options.sendTimeoutMs)
   const health = createHealth(name, options)
   const waiters = createWaiters()
@@ -70,6 +28,7 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
   const intake = createIntake({
     queue,
     maxBatchSize,
+    largeBatch,
     maxBatchBytes,
     unreadable(cause, isBacklog) {
       const what = isBacklog ? 'What an earlier process left' : 'What is spooled'
@@ -151,7 +110,7 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
   }
 
   function told({ outcome, error }: Exclude<Delivery, { outcome: 'delivered' }>, entries: readonly Entry[]): void {
-    options.failed(error, { sink: name, outcome, events: eventsOf(entries), kept: true })
+    options.failed(error, failureOf(name, outcome, entries, true))
   }
 
   function recovered(): void {

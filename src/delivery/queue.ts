@@ -1,6 +1,6 @@
 // What waits for one sink: an interface for what is in memory, what is on disk as well, and what a dead process left there.
 
-import type { LLMEvent } from '../event.ts'
+import { fromWire, type LLMEvent } from '../event.ts'
 import { createFifo } from './fifo.ts'
 import type { Mark } from './spool/contract.ts'
 
@@ -13,6 +13,31 @@ export interface Entry {
   mark?: Mark | undefined
   /** Tells of events that were given up: it is made anew from the cursor, which knows of them. */
   readonly isLoss?: boolean
+}
+
+/**
+ * An event as it was read from disk. Most sinks take its JSON as it is, so that it is turned into an event for whoever
+ * asks for one, and then once.
+ */
+export function readEntry(json: string, mark?: Mark): Entry {
+  let event: LLMEvent | undefined
+  return {
+    json,
+    mark,
+    get event() {
+      event ??= eventIn(json)
+      return event
+    },
+  }
+}
+
+/** What is no JSON though its checksum is right is an event without what an event needs: a sink refuses it, and says so. */
+function eventIn(json: string): LLMEvent {
+  try {
+    return fromWire(JSON.parse(json) as Record<string, unknown>)
+  } catch {
+    return { eventId: /"event_id":"([^"\\]*)"/.exec(json)?.[1] ?? '' } as LLMEvent
+  }
 }
 
 /** Where batches come from. */

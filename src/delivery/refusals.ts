@@ -1,7 +1,6 @@
 // Events that a sink refused for good: counted, told of, and kept as dead letters.
 
 import { MeterError } from '../errors.ts'
-import type { LLMEvent } from '../event.ts'
 import type { RejectedEvent } from '../sinks/sink.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Teller } from './health.ts'
@@ -29,7 +28,7 @@ export function createRefusals({ name, deadLetters, tell, failed }: RefusalOptio
     const message = `${name} refused event ${entries[0]?.event.eventId} for good: ${error.message}`
     tell({ kind: 'delivery', message, cause: error }, `delivery:${name}:rejected:${error.message}`)
     deadLetters?.keep(name, error.message, entries)
-    failed(error, { sink: name, outcome, events: eventsOf(entries), kept: false })
+    failed(error, failureOf(name, outcome, entries, false))
   }
 
   return {
@@ -51,6 +50,19 @@ export function createRefusals({ name, deadLetters, tell, failed }: RefusalOptio
   }
 }
 
-export function eventsOf(entries: readonly Entry[]): readonly LLMEvent[] {
-  return entries.map(({ event }) => event)
+/** Hardly anybody looks at the events, which may have to be read from their JSON for it. */
+export function failureOf(
+  sink: string,
+  outcome: FlushFailure['outcome'],
+  entries: readonly Entry[],
+  kept: boolean,
+): FlushFailure {
+  return {
+    sink,
+    outcome,
+    get events() {
+      return entries.map(({ event }) => event)
+    },
+    kept,
+  }
 }

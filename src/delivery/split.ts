@@ -13,16 +13,16 @@ export interface Piece {
 }
 
 export function freeze(entries: readonly Entry[], start: number, from: Source, isBacklog: boolean): Piece {
-  const events: LLMEvent[] = []
   const json: string[] = []
-  for (const entry of entries) {
-    events.push(entry.event)
-    if (entry.json !== undefined) json.push(entry.json)
-  }
+  for (const entry of entries) if (entry.json !== undefined) json.push(entry.json)
+  let events: readonly LLMEvent[] | undefined
   const batch: Batch = {
     id: eventId(Date.now()),
-    events: Object.freeze(events),
-    ...(json.length === events.length && { json: Object.freeze(json) }),
+    get events() {
+      events ??= Object.freeze(entries.map(({ event }) => event))
+      return events
+    },
+    ...(json.length === entries.length && { json: Object.freeze(json) }),
     ...(isBacklog && { isBacklog }),
   }
   return { batch: Object.freeze(batch), entries, start, from }

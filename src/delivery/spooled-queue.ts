@@ -1,9 +1,8 @@
 // A queue that is a window over the spool: what finds no room in memory is read from disk again when its turn comes.
 
-import { fromWire } from '../event.ts'
 import { createFifo } from './fifo.ts'
 import { lossEvent, lossOf } from './loss.ts'
-import { countWithin, type Entry, type Queue } from './queue.ts'
+import { countWithin, type Entry, type Queue, readEntry } from './queue.ts'
 import type { Spool } from './spool/contract.ts'
 import type { Loss } from './spool/cursor.ts'
 import { EVENT } from './spool/record.ts'
@@ -78,9 +77,7 @@ export function createSpooledQueue(
         lose(missing)
       } else if (record.kind === EVENT) {
         const { segment, offset } = record.end
-        const mark = { segment, offset, end: offset, index: unread }
-        const event = fromWire(JSON.parse(record.json) as Record<string, unknown>)
-        entries.push({ event, json: record.json, mark })
+        entries.push(readEntry(record.json, { segment, offset, end: offset, index: unread }))
         sum += record.json.length
         unread++
       }

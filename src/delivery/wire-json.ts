@@ -3,14 +3,24 @@
 import { type EventField, type LLMEvent, NESTED, SCHEMA_VERSION, WIRE_NAMES } from '../event.ts'
 
 const START = `{"schema_version":${SCHEMA_VERSION}`
-const KEYS = new Map<string, string>(
-  Object.entries(WIRE_NAMES).map(([field, name]) => [field, `,${JSON.stringify(name)}:`]),
-)
 /** The lists of objects, with the members of these that are named otherwise on the wire. */
-const LISTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const LISTS: Partial<Record<EventField, Readonly<Record<string, string>>>> = {
   attempts: { requestId: '"request_id"' },
   costLines: { costUsd: '"cost_usd"' },
 }
+
+interface Form {
+  readonly key: string
+  readonly names: Readonly<Record<string, string>> | undefined
+}
+
+/** One look-up for each field. */
+const FORMS = new Map<string, Form>(
+  Object.entries(WIRE_NAMES).map(([field, name]) => [
+    field,
+    { key: `,${JSON.stringify(name)}:`, names: LISTS[field as EventField] },
+  ]),
+)
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what a JSON string cannot hold as it is
 const SPECIAL = /["\\\u0000-\u001f\ud800-\udfff]/
 
@@ -18,11 +28,12 @@ const SPECIAL = /["\\\u0000-\u001f\ud800-\udfff]/
 export function wireJson(event: LLMEvent): string {
   let text = START
   for (const field in event) {
-    const key = KEYS.get(field)
+    const form = FORMS.get(field)
     const value: unknown = event[field as EventField]
-    if (key === undefined || value === undefined) continue
-    const names = LISTS[field]
-    if (names !== undefined) text += key + listOf(value, names)
+    if (form === undefined || value === undefined) continue
+    const { key, names } = form
+    if (typeof value === 'string') text += key + quoted(value)
+    else if (names !== undefined) text += key + listOf(value, names)
     else {
       const json = typeof value === 'object' && value !== null ? nested(field as EventField, value) : scalar(value)
       if (json !== undefined) text += key + json

@@ -31,12 +31,14 @@ function postgresLater(databaseUrl: string): Ledger {
   }
 }
 
-export function spoolOf({
-  spool,
-  dir,
-  durability,
-  maxSpoolBytes,
-  onSpoolFull,
-}: ResolvedOptions): SpoolSettings | undefined {
-  return spool ? { dir, durability, maxSpoolBytes, onSpoolFull } : undefined
+export function spoolOf(
+  { spool, dir, durability, maxSpoolBytes, onSpoolFull }: ResolvedOptions,
+  opening: SpoolSettings['opening'],
+): SpoolSettings | undefined {
+  return spool ? { dir, durability, maxSpoolBytes, onSpoolFull, opening } : undefined
+}
+
+/** Whether what calls hold is on disk before they are sent. */
+export function isNoting({ spool, durability }: ResolvedOptions): boolean {
+  return spool && durability !== 'memory'
 }

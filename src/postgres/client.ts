@@ -17,6 +17,8 @@ export interface PostgresClient {
 export interface Postgres {
   /** Where it is, for messages: never with a user or a password. */
   readonly address: string
+  /** How many statements it is asked to run side by side. */
+  readonly atOnce: number
   query(text: string, params?: readonly unknown[]): Promise<Row[]>
   /** All of it or nothing where the client can lend a connection, as a pool can; else each statement by itself. */
   transaction<T>(work: (query: Postgres['query']) => Promise<T>): Promise<T>
@@ -64,6 +66,7 @@ export function postgres({ pool, databaseUrl }: PostgresOptions): Postgres {
   }
   return {
     address,
+    atOnce: 2,
     query: async (text, params) => rowsOf(await (await open()).query(text, params && [...params])),
     transaction: async (work) => inTransaction(await open(), work),
     async close() {
@@ -78,6 +81,8 @@ function over(client: PostgresClient): Postgres {
   const query: Postgres['query'] = async (text, params) => rowsOf(await client.query(text, params && [...params]))
   return {
     address: 'the database',
+    // A single client takes one statement after the other, and pg warns of more.
+    atOnce: isPool(client) ? 2 : 1,
     query,
     transaction: (work) => (isPool(client) ? inTransaction(client, work) : work(query)),
     close: async () => undefined,

@@ -8,9 +8,9 @@ const LEVEL = 3
 /** Below, compressing at once is cheaper than a trip through the thread pool; above, it would hold up the event loop. */
 const ASYNC_FROM_BYTES = 64 * 1024
 
-export async function encodeBatch({ id, events, json }: Batch, gzip: boolean): Promise<Uint8Array> {
-  const list = json === undefined ? JSON.stringify(events.map(toWire)) : `[${json.join(',')}]`
-  const text = `{"schema_version":${SCHEMA_VERSION},"batch_id":${JSON.stringify(id)},"events":${list}}`
+export async function encodeBatch(batch: Batch, gzip: boolean): Promise<Uint8Array> {
+  const list = batch.json === undefined ? JSON.stringify(batch.events.map(toWire)) : `[${batch.json.join(',')}]`
+  const text = `{"schema_version":${SCHEMA_VERSION},"batch_id":${JSON.stringify(batch.id)},"events":${list}}`
   const bytes = Buffer.from(text)
   if (!gzip) return bytes
   const zlib = await import('node:zlib')

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
+const POLL_MS = 5
 const APP = join(import.meta.dirname, 'crash-app.ts')
 
 export interface Round {
@@ -32,7 +33,8 @@ export async function killUnderLoad(
   const ended = once(child, 'close')
   // Under load, not while it starts.
   while ((existsSync(SEEN) ? statSync(SEEN).size : 0) === before && child.exitCode === null)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  // A moment at random is the point: nothing is waited for.
   await new Promise((resolve) => setTimeout(resolve, ms))
   child.kill('SIGKILL')
   await ended
@@ -57,7 +59,9 @@ export interface Verdict {
 export function compare(folder: string, ledger: string): Verdict {
   const seen = idsSeen(folder)
   using database = new DatabaseSync(ledger, { readOnly: true })
-  const rows = database.prepare('SELECT response_id AS id, count(*) AS times FROM events GROUP BY response_id').all()
+  const sql =
+    'SELECT response_id AS id, count(*) AS times FROM events WHERE response_id IS NOT NULL GROUP BY response_id'
+  const rows = database.prepare(sql).all()
   const times = new Map(rows.map(({ id, times }) => [id as string, times as number]))
   return {
     seen: seen.length,

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { temporaryFolder } from '../support/ingest.ts'
 import { idsOnDisk, range, spooling, spoolsIn, testSink } from '../support/spool.ts'
 
@@ -45,11 +45,10 @@ async function run(
 async function delivered(dir: string, silenceMs?: number): Promise<string[]> {
   const sink = testSink()
   await using next = spooling(dir, [sink], { silenceMs })
-  const first = await next.delivery.drainOrphans()
-  if (first && first.unsure > 0) {
-    await new Promise((resolve) => setTimeout(resolve, silenceMs! + 20))
-    await next.delivery.drainOrphans()
-  }
+  // What cannot be asked is taken over after its silence.
+  await vi.waitFor(async () => expect(await next.delivery.drainOrphans()).toMatchObject({ unsure: 0 }), {
+    timeout: 10_000,
+  })
   expect(next.said).toEqual([])
   return sink.taken
 }

@@ -11,9 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { claim, foldersIn, release } from '../../src/delivery/spool/folder.ts'
+import { encodeRecord } from '../../src/delivery/spool/record.ts'
 import { memorySink } from '../../src/sinks/memory.ts'
+import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 import {
   DONE,
@@ -228,6 +230,24 @@ describe('a sink that is down', () => {
 })
 
 describe('a poison event', () => {
+  test('that is no JSON, though its checksum is right, goes to the dead letters as it is, and the others arrive', async () => {
+    using folder = temporaryFolder()
+    const spool = await leftBehind(folder.path, 3, [testSink('sqlite', () => DOWN)])
+    const [segment] = segmentsOf(spool)
+    appendFileSync(segment!, encodeRecord('event', '{"event_id":"bad","tenant_id":'))
+    const ledger = sqliteLedger({ path: join(folder.path, 'ledger.db') })
+    const run = spooling(folder.path, [ledger])
+    await run.delivery.drainOrphans()
+    expect((await ledger.events()).map(({ eventId }) => eventId).sort()).toEqual(range(3))
+    expect(JSON.parse(readFileSync(join(folder.path, 'dead-letters/sqlite.jsonl'), 'utf8'))).toMatchObject({
+      sink: 'sqlite',
+      event: { event_id: 'bad', unreadable: '{"event_id":"bad","tenant_id":' },
+    })
+    expect(run.messages()).toEqual([expect.stringContaining('refused event bad for good')])
+    await run.delivery.close()
+    expect(spoolsIn(folder.path)).toEqual([])
+  })
+
   test('goes to the dead letters with its reason, and the others arrive', async () => {
     using folder = temporaryFolder()
     const sink = testSink('test', ({ events }) => (events.some(({ eventId }) => eventId === 'e13') ? REFUSED : DONE))
@@ -356,8 +376,7 @@ describe('several processes', () => {
     await using run = spooling(folder.path, [sink], { silenceMs: 30 })
     expect(await run.delivery.drainOrphans()).toMatchObject({ unsure: 1 })
     expect(sink.taken).toEqual([])
-    await new Promise((resolve) => setTimeout(resolve, 40))
-    expect(await run.delivery.drainOrphans()).toMatchObject({ unsure: 0 })
+    await vi.waitFor(async () => expect(await run.delivery.drainOrphans()).toMatchObject({ unsure: 0 }))
     expect(sink.taken).toEqual(range(3))
   })
 
@@ -426,11 +445,16 @@ describe('a disk that fails', () => {
     await using run = spooling(folder.path, [testSink('test', () => DOWN)])
     run.add(3)
     rmSync(join(folder.path, 'spool'))
-    // It is tried again a second later.
-    await new Promise((resolve) => setTimeout(resolve, 1050))
-    run.add(1, 4)
-    expect(idsOnDisk(folder.path)).toEqual(range(4))
-    expect(run.delivery.stats().spool).toMatchObject({ state: 'ok' })
+    // With an event of a second later it is tried again.
+    let count = 3
+    await vi.waitFor(
+      () => {
+        run.add(1, ++count)
+        expect(run.delivery.stats().spool).toMatchObject({ state: 'ok' })
+      },
+      { timeout: 10_000 },
+    )
+    expect(idsOnDisk(folder.path)).toEqual(range(count))
   })
 
   test('loses nothing of a folder that vanishes while what is in it is in memory too', async () => {
@@ -462,6 +486,7 @@ test('with `fsync`, a meter that is closed in the middle of a commit says nothin
   const run = spooling(folder.path, [testSink()], { durability: 'fsync' })
   run.add(50)
   await run.delivery.close()
+  // Nothing tells that no word will come: ten times as long as such a commit takes.
   await new Promise((resolve) => setTimeout(resolve, 50))
   expect(run.said).toEqual([])
 })

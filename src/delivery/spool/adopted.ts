@@ -18,6 +18,8 @@ export interface AdoptedSpool {
   view(sink: string): AdoptedView
   /** Every record, from the first that is left on. */
   records(): Iterable<SpoolRecord>
+  /** Nothing of it is removed until the function that it gives is called. */
+  retain(): () => void
   /** False where another process has it now. */
   beat(): boolean
   /** Gives it up, with what is left of it. */
@@ -58,7 +60,9 @@ export function headerOf({ path }: SpoolFolder): SegmentHeader | 'foreign' | 'ne
 export function createAdoptedSpool({ root, folder, header, damaged, emptied }: AdoptedOptions): AdoptedSpool {
   const segments = segmentsIn(folder.path)
   const views = new Map<string, AdoptedView>()
-  const pending = new Set(header.owes)
+  const pending = new Set<unknown>(header.owes)
+  let retained = 0
+  let isLeft = false
   const strange = new Set<number>()
   const seen = new Set<string>()
 
@@ -73,7 +77,7 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
 
   /** Each cursor is on disk before a segment goes. */
   function trim(): void {
-    if (views.size < header.owes.length) return
+    if (retained > 0 || views.size < header.owes.length) return
     const needed = Math.min(...[...views.values()].map(({ cursor }) => cursor.place.segment))
     if (segments.length === 0 || segments[0]!.number >= needed) return
     for (const { cursor } of views.values()) cursor.save()
@@ -82,6 +86,13 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
       const { number } = segments.shift()!
       if (!strange.has(number)) rmSync(segmentPath(folder.path, number), { force: true })
     }
+  }
+
+  /** Whoever needed it needs it no more. */
+  function done(who: unknown): void {
+    if (!pending.delete(who) || pending.size > 0 || isLeft) return
+    remove(folder, strange)
+    emptied()
   }
 
   const tapeAt = (cursor: Pick<Cursor, 'place'>) =>
@@ -105,10 +116,7 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
           if (!isEmpty) return
           tape.close()
           cursor.save()
-          pending.delete(sink)
-          if (pending.size > 0) return
-          remove(folder, strange)
-          emptied()
+          done(sink)
         },
       }
       views.set(sink, view)
@@ -122,6 +130,15 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
         tape.close()
       }
     },
+    retain() {
+      const token = {}
+      pending.add(token)
+      retained++
+      return () => {
+        if (pending.has(token)) retained--
+        done(token)
+      }
+    },
     beat() {
       if (!process.getBuiltinModule('node:fs').existsSync(folder.path)) return false
       beat(folder)
@@ -132,6 +149,7 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
         tape.close()
         cursor.save()
       }
+      isLeft = true
       release(root, folder)
     },
   }

@@ -43,6 +43,8 @@ export function createSegmentWriter(options: SegmentOptions): SegmentWriter {
   let fd: number | undefined
   let number = 0
   let total = 0
+  /** What the open segment began with. */
+  let begun = header.length
 
   function open(): Segment {
     const { fsyncSync, closeSync, openSync } = process.getBuiltinModule('node:fs')
@@ -55,6 +57,7 @@ export function createSegmentWriter(options: SegmentOptions): SegmentWriter {
     try {
       put(segment, header)
       for (const [kind, value] of options.opening?.() ?? []) put(segment, encodeRecord(kind, JSON.stringify(value)))
+      begun = segment.bytes
       if (options.syncsFolder) {
         const folder = openSync(path, 'r')
         fsyncSync(folder)
@@ -101,8 +104,9 @@ export function createSegmentWriter(options: SegmentOptions): SegmentWriter {
       let segment = fd === undefined ? undefined : segments.at(-1)
       if (
         segment !== undefined &&
-        segment.bytes + line.length > options.segmentBytes &&
-        segment.bytes > header.length
+        // One that begins with many records is larger, or there would soon be a segment for each.
+        segment.bytes + line.length > Math.max(options.segmentBytes, begun * 2) &&
+        segment.bytes > begun
       ) {
         close()
         segment = undefined

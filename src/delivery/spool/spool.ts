@@ -2,7 +2,7 @@
 
 import { createCommits } from './commits.ts'
 import type { Mark, Spool, SpoolOptions, SpoolView } from './contract.ts'
-import { newCursor } from './cursor.ts'
+import { type Cursor, newCursor } from './cursor.ts'
 import { beat, newFolder, release, remove, type SpoolFolder } from './folder.ts'
 import { EVENT, encodeRecord } from './record.ts'
 import { downMessage, fullMessage, uprootedMessage } from './said.ts'
@@ -19,6 +19,8 @@ const SAVE_EVERY_MS = 100
 export function createSpool(options: SpoolOptions): Spool {
   const { root, durability, maxBytes, tell, clear } = options
   const views: SpoolView[] = []
+  /** Where the last event ends. */
+  let lastEvent = { segment: 0, offset: 0 }
   let folder: SpoolFolder | undefined
   let writer: SegmentWriter | undefined
   let events = 0
@@ -72,6 +74,7 @@ export function createSpool(options: SpoolOptions): Spool {
     writer = undefined
     open()
     for (const view of views) view.cursor.moveTo({ segment: 0, offset: 0 })
+    lastEvent = { segment: 0, offset: 0 }
     options.uprooted(isTaken)
     clear('spool:uprooted')
   }
@@ -96,8 +99,14 @@ export function createSpool(options: SpoolOptions): Spool {
       const line = encodeRecord(kind, json)
       const size = line.length
       if (into.bytes + size > maxBytes && !makeRoom(size, into)) return undefined
+      const before = into.segments.at(-1)
       const segment = into.write(line)
-      if (kind === EVENT) segment.endEvent = ++events
+      if (kind === EVENT) {
+        segment.endEvent = ++events
+        lastEvent = { segment: segment.number, offset: segment.bytes }
+      }
+      // Where no events come, nobody else would ever remove what else was written.
+      else if (segment !== before) trim()
       if (isDown) works()
       if (durability === 'fsync') commits.begin()
       return { segment: segment.number, offset: segment.bytes - size, end: segment.bytes, index: events - 1 }
@@ -142,7 +151,8 @@ export function createSpool(options: SpoolOptions): Spool {
   function trim(): void {
     const into = writer
     if (into === undefined || views.length === 0) return
-    const needed = Math.min(...views.map(({ cursor }) => cursor.place.segment))
+    const last = into.segments.at(-1)?.number ?? 0
+    const needed = Math.min(...views.map(({ cursor: { place } }) => (isAtEnd(place) ? last : place.segment)))
     if (into.segments.length < 2 || into.segments[0]!.number >= needed) return
     for (const { cursor } of views) cursor.save()
     while (into.segments.length > 1 && into.segments[0]!.number < needed) into.remove(into.segments[0]!)
@@ -150,6 +160,10 @@ export function createSpool(options: SpoolOptions): Spool {
     isFull = false
     clear('spool:full')
     options.roomMade()
+  }
+
+  function isAtEnd({ segment, offset }: Cursor['place']): boolean {
+    return segment === lastEvent.segment && offset === lastEvent.offset
   }
 
   function quietly(work: () => void): void {
