@@ -1,7 +1,8 @@
 // A report for programs: JSON and CSV with every digit of the money, as strings that no float rounds.
 
+import type { Dimension, Where } from '../ledger/query.ts'
 import { formatUsd } from '../money.ts'
-import type { Dimension, TotalsQuery, TotalsRow } from '../sinks/ledger.ts'
+import type { TotalsQuery, TotalsRow } from '../sinks/ledger.ts'
 import { csvLine } from './csv.ts'
 import type { LimitStanding } from './limits.ts'
 import { hasResale, totalOf } from './spend.ts'
@@ -33,19 +34,20 @@ export function toCsv(by: readonly Dimension[], rows: readonly TotalsRow[]): str
 
 export interface JsonReport {
   readonly ledger: string
-  readonly query: TotalsQuery
+  readonly query: Omit<TotalsQuery, 'by'> & { readonly by: readonly Dimension[]; readonly where?: Where }
   readonly rows: readonly TotalsRow[]
   readonly limits: readonly LimitStanding[]
 }
 
 export function toJson({ ledger, query, rows, limits }: JsonReport): string {
-  const { by, since, until, tenantId } = query
+  const { by, since, until, tenantId, where = {} } = query
   const isSold = hasResale(rows)
   const report = {
     ledger,
     since: timeOf(since),
     until: timeOf(until),
     tenant: tenantId ?? null,
+    ...(Object.keys(where).length > 0 && { where }),
     by,
     rows: rows.map((row) => ({
       ...Object.fromEntries(by.map((dimension, i) => [dimension, row.key[i] ?? null])),

@@ -1,6 +1,7 @@
 // The ledger that a command reads or writes: the embedded one of a folder, or one in PostgreSQL.
 
 import { resolve } from 'node:path'
+import type { LedgerViews } from '../ledger/views.ts'
 import { resolveOptions } from '../options.ts'
 import type { EventLedger } from '../sinks/ledger.ts'
 import { type Option, Stop } from './command.ts'
@@ -38,6 +39,17 @@ export function databaseUrlOf(
 /** For reports: one that is not there is an error, and nothing is written. */
 export function openToRead(values: LedgerValues, env: NodeJS.ProcessEnv): Promise<OpenedLedger> {
   return open(values, env, true)
+}
+
+/** The same, with the views of it: both are to be closed. */
+export async function openToAsk(
+  values: LedgerValues,
+  env: NodeJS.ProcessEnv,
+): Promise<OpenedLedger & { readonly views: LedgerViews }> {
+  const opened = await openToRead(values, env)
+  const { openLedger } = await import('../ledger/open.ts')
+  const databaseUrl = databaseUrlOf(values, env)
+  return { ...opened, views: openLedger(databaseUrl === undefined ? { path: opened.name } : { databaseUrl }) }
 }
 
 /** One that is not there yet is made with what is written first. */

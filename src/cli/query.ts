@@ -1,7 +1,8 @@
 // What a report is asked, out of the options of the command line. Throws a `Stop` of one sentence for what cannot be asked.
 
+import type { Dimension, Where } from '../ledger/query.ts'
 import { nearest } from '../options/nearest.ts'
-import { DIMENSIONS, type Dimension, type TotalsQuery } from '../sinks/ledger.ts'
+import { DIMENSIONS, type TotalsQuery } from '../sinks/ledger.ts'
 import { Stop } from './command.ts'
 import { formatMoment, MOMENT_FORMS, parseMoment } from './period.ts'
 
@@ -14,16 +15,30 @@ export interface PeriodOptions {
 }
 
 export function dimensionsOf(list: string): Dimension[] {
-  const names = list.split(',').map((name) => name.trim().toLowerCase().replaceAll('-', '_'))
-  for (const name of names) {
-    if (DIMENSIONS.includes(name as Dimension)) continue
-    const near = nearest(name, DIMENSIONS)
-    throw new Stop(
-      2,
-      `\`--by\` cannot group by ${JSON.stringify(name)}${near === undefined ? `; it knows ${DIMENSIONS.join(', ')}.` : `; did you mean \`${near}\`?`}`,
-    )
+  return [...new Set(list.split(',').map((name) => dimensionOf('by', name)))]
+}
+
+/** `feature=search` or, for calls without one, `feature`; several values of one name are alternatives. */
+export function whereOf(given: readonly string[] = []): Where {
+  const where: Record<string, (string | null)[]> = {}
+  for (const text of given) {
+    const at = text.indexOf('=')
+    const name = dimensionOf('where', at === -1 ? text : text.slice(0, at))
+    where[name] = [...(where[name] ?? []), at === -1 ? null : text.slice(at + 1)]
   }
-  return [...new Set(names as Dimension[])]
+  return where
+}
+
+function dimensionOf(option: string, text: string): Dimension {
+  const plain = text.trim()
+  if (/^tag:./.test(plain)) return plain as Dimension
+  const name = plain.toLowerCase().replaceAll('-', '_')
+  if (DIMENSIONS.includes(name as (typeof DIMENSIONS)[number])) return name as Dimension
+  const near = nearest(name, DIMENSIONS)
+  throw new Stop(
+    2,
+    `\`--${option}\` cannot ${option === 'by' ? 'group by' : 'tell'} ${JSON.stringify(name)}${near === undefined ? `; it knows ${DIMENSIONS.join(', ')}, and tag:<name>.` : `; did you mean \`${near}\`?`}`,
+  )
 }
 
 export function periodOf({ since, until, tenant }: PeriodOptions, now: number): Period {

@@ -1,12 +1,14 @@
 // `tallygate report`: what a ledger says was spent.
 
-import { DIMENSIONS, type Dimension, type Ledger } from '../sinks/ledger.ts'
+import type { Dimension, Where } from '../ledger/query.ts'
+import type { LedgerViews } from '../ledger/views.ts'
+import { DIMENSIONS, type Ledger, type TotalsRow } from '../sinks/ledger.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
 import { toCsv, toJson } from './export.ts'
-import { DATABASE_URL, openToRead } from './ledgers.ts'
+import { DATABASE_URL, openToAsk } from './ledgers.ts'
 import { limitsNow, printLimits } from './limits.ts'
 import { MOMENT_FORMS } from './period.ts'
-import { dimensionsOf, inWords, type Period, periodOf, topOf } from './query.ts'
+import { dimensionsOf, inWords, type Period, periodOf, topOf, whereOf } from './query.ts'
 import { inOrder, printSpend } from './spend.ts'
 import type { Terminal } from './terminal.ts'
 import { printable } from './width.ts'
@@ -15,11 +17,17 @@ const OPTIONS = {
   by: {
     type: 'string',
     value: 'names',
-    help: `What to group by, separated by commas: ${DIMENSIONS.join(', ')}. Default: tenant, then model.`,
+    help: `What to group by, separated by commas: ${DIMENSIONS.join(', ')}, tag:<name>. Default: tenant, then model.`,
   },
   since: { type: 'string', value: 'moment', help: `Calls made from then on: ${MOMENT_FORMS}. In UTC.` },
   until: { type: 'string', value: 'moment', help: 'Calls made before then, in the same forms.' },
   tenant: { type: 'string', value: 'id', help: 'Calls of this tenant only.' },
+  where: {
+    type: 'string',
+    multiple: true,
+    value: 'name=value',
+    help: 'Calls with this value of anything that --by knows; the name alone: calls without one. Values of one name are alternatives.',
+  },
   top: { type: 'string', value: 'rows', help: 'Rows of a table; the others are added up in one. Default: 20.' },
   json: {
     type: 'boolean',
@@ -45,6 +53,7 @@ export const report = defineCommand({
     'tallygate report',
     'tallygate report --since month --by feature,model',
     'tallygate report --tenant acme --by day --since 7d',
+    'tallygate report --where feature=search --where tag:plan=pro --by user',
     'tallygate report --by tenant --csv > spend.csv',
   ],
   async run(values, { terminal, env }) {
@@ -53,23 +62,43 @@ export const report = defineCommand({
     const period = periodOf(values, now)
     const top = values.top === undefined ? undefined : topOf(values.top)
     if (values.json && values.csv) throw new Stop(2, 'Give either `--json` or `--csv`.')
-    const { ledger, name, shown } = await openToRead(values, env)
+    const where = whereOf(values.where)
+    const opened = await openToAsk(values, env)
+    const { name, shown } = opened
+    const ledger = reportOf(opened, where)
     try {
-      const query = { by: by ?? ['tenant' as const], ...period }
+      const query = { by: by ?? ['tenant' as const], ...period, where }
       if (values.csv) terminal.write(toCsv(query.by, inOrder(query.by, await ledger.totals(query))))
       else if (values.json) {
         const rows = inOrder(query.by, await ledger.totals(query))
         terminal.write(toJson({ ledger: name, query, rows, limits: await limitsNow(ledger, query.tenantId, now) }))
       } else {
-        const heading = printable(`${shown}, ${inWords(period)}`)
+        const heading = printable(`${[shown, ...(values.where ?? []), inWords(period)].join(', ')}`)
         await printReport(ledger, { by, period, heading, now, terminal, ...(top !== undefined && { top }) })
       }
     } finally {
-      await ledger.close()
+      await opened.views.close()
+      await opened.ledger.close()
     }
     return undefined
   },
 })
+
+/** What a report asks: any ledger can answer, and its views in a moment, those days too whose events are gone. */
+export interface Reported extends Pick<Ledger, 'limits' | 'spent'> {
+  totals(query: { readonly by: readonly Dimension[] } & Period): Promise<readonly TotalsRow[]>
+}
+
+function reportOf({ ledger, views }: { ledger: Ledger; views: LedgerViews }, where: Where): Reported {
+  return {
+    limits: () => ledger.limits(),
+    spent: (tenantId, since) => ledger.spent(tenantId, since),
+    async totals({ by, since, until, tenantId }) {
+      const whose = tenantId === undefined ? where : { ...where, tenant: tenantId }
+      return (await views.totals({ by, since, until, where: whose, order: 'key' })).rows
+    },
+  }
+}
 
 export interface ReportOptions {
   /** Nothing: by tenant and then by model. */
@@ -82,7 +111,7 @@ export interface ReportOptions {
 }
 
 export async function printReport(
-  ledger: Pick<Ledger, 'totals' | 'limits' | 'spent'>,
+  ledger: Reported,
   { by, period = {}, heading, top, now, terminal }: ReportOptions,
 ): Promise<void> {
   const first = by ?? ['tenant' as const]

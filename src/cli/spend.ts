@@ -1,6 +1,7 @@
 // Rows of a report: their order, their sum, and the table they make.
 
-import type { Dimension, TotalsRow } from '../sinks/ledger.ts'
+import type { Dimension } from '../ledger/query.ts'
+import type { TotalsRow } from '../sinks/ledger.ts'
 import { formatCount, usdColumn } from './figures.ts'
 import { type Column, layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'

@@ -4,7 +4,7 @@ import { expected, MeterError } from '../errors.ts'
 import { runAsNobody } from '../tenant.ts'
 import { deliveryOf } from './http-answer.ts'
 import { encodeBatch } from './http-body.ts'
-import type { Batch, Delivery, Sink } from './sink.ts'
+import { type Batch, type Delivery, isEmpty, type Sink } from './sink.ts'
 
 export interface HttpSinkOptions {
   /** The ingest endpoint: `https://api.example.com/v1/ingest`. */
@@ -21,6 +21,8 @@ export interface HttpSinkOptions {
 
 // Above what an answer with a reason for each of 10,000 events takes; an endpoint that sends more is none of ours.
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+/** A megabyte or less of JSON, and a tenth of what an endpoint has to take (docs/wire.md). */
+const LARGE_BATCH = 1000
 const TOKEN = /^[\x21-\x7e]+$/
 
 /**
@@ -87,8 +89,9 @@ export function httpSink(options: HttpSinkOptions): Sink {
 
   return {
     name: 'http',
+    largeBatch: LARGE_BATCH,
     send: (batch, signal) =>
-      batch.events.length === 0 ? Promise.resolve({ outcome: 'delivered' }) : runAsNobody(() => send(batch, signal)),
+      isEmpty(batch) ? Promise.resolve({ outcome: 'delivered' }) : runAsNobody(() => send(batch, signal)),
     async close() {
       const opened = client
       client = undefined

@@ -2,7 +2,7 @@
 
 export type { LimitWindow } from '../errors.ts'
 export type { PostgresClient, PostgresOptions } from '../postgres/client.ts'
-export type { Value } from './billing/measure.ts'
+export type { Estimates, Value } from './billing/measure.ts'
 export { type HttpSinkOptions, httpSink } from './http.ts'
 export { type JsonlSinkOptions, jsonlSink } from './jsonl.ts'
 export { type LagoSinkOptions, lagoSink } from './lago.ts'

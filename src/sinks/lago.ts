@@ -3,9 +3,11 @@
 import type { LLMEvent } from '../event.ts'
 import { formatUsd, parseUsd } from '../money.ts'
 import {
+  checkEstimates,
   checkMeters,
   createProgress,
   delivered,
+  type Estimates,
   type Measurement,
   open,
   refuse,
@@ -22,6 +24,8 @@ export interface LagoSinkOptions {
   readonly subscription?: ((event: LLMEvent) => string | undefined) | undefined
   /** Properties beside `value`, `provider` and `model`, for filters and groups. */
   readonly properties?: ((event: LLMEvent) => Readonly<Record<string, string | number>>) | undefined
+  /** What becomes of the estimate of a job that was not over: `'hold'` leaves it to what is reported later, `'bill'` bills it for good. `'hold'`. */
+  readonly estimates?: Estimates | undefined
   /** `https://api.getlago.com`, or where you host it. */
   readonly url?: string | undefined
 }
@@ -41,7 +45,8 @@ export function lagoSink(options: LagoSinkOptions): Sink {
   const url = `${checkBaseUrl('url', options.url ?? 'https://api.getlago.com')}/api/v1/events/batch`
   const headers = { authorization: `Bearer ${checkKey(options.apiKey)}`, 'content-type': 'application/json' }
   const meters = checkMeters('meters', options.meters)
-  const progressOf = createProgress({ meters, account: subscription, maxKeyLength: MAX_KEY })
+  const estimates = checkEstimates(options.estimates)
+  const progressOf = createProgress({ meters, account: subscription, maxKeyLength: MAX_KEY, estimates })
   const client = createClient(2)
 
   const bodyOf = (some: readonly Measurement[]) =>

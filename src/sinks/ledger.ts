@@ -69,6 +69,8 @@ export interface Ledger extends Sink {
   limits(): Promise<StoredLimit[]>
   putLimit(limit: StoredLimit): Promise<void>
   removeLimit(tenantId: string, window: LimitWindow): Promise<void>
+  /** Throws where an event could not be written now. Changes nothing that anybody reads. */
+  check?(): Promise<void>
 }
 
 export interface EventFilter extends Pick<TotalsQuery, 'since' | 'until' | 'tenantId'> {

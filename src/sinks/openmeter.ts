@@ -2,6 +2,7 @@
 
 import { expected, MeterError } from '../errors.ts'
 import type { LLMEvent } from '../event.ts'
+import { checkEstimates, type Estimates, heldBack, oneOfEach } from './billing/measure.ts'
 import { checkBaseUrl, checkKey, createClient, failureOf, unreachable } from './billing/post.ts'
 import type { Batch, Delivery, RejectedEvent, Sink } from './sink.ts'
 
@@ -18,6 +19,8 @@ export interface OpenMeterSinkOptions {
   readonly subject?: ((event: LLMEvent) => string | undefined) | undefined
   /** What meters add up and group by; instead of provider, model, the counts of tokens and the cost. */
   readonly data?: ((event: LLMEvent) => Readonly<Record<string, string | number | boolean>>) | undefined
+  /** What becomes of the estimate of a job that was not over: `'hold'` leaves it to what is reported later, `'bill'` sends it for good. `'hold'`. */
+  readonly estimates?: Estimates | undefined
   /** After a failed request: asks which of its events are there before it sends them again, and whether they are afterwards. True. */
   readonly verify?: boolean | undefined
 }
@@ -58,6 +61,7 @@ interface Progress {
 export function openMeterSink(options: OpenMeterSinkOptions): Sink {
   const { type = 'tallygate.call', source = 'tallygate', verify = true } = options
   const { subject = ({ tenantId }: LLMEvent) => tenantId, data = dataOf } = options
+  const estimates = checkEstimates(options.estimates)
   const url = `${checkBaseUrl('url', options.url)}/api/v1/events`
   for (const [name, value] of Object.entries({ type, source }))
     if (typeof value !== 'string' || value === '') throw new MeterError('BAD_OPTION', expected(name, 'a text', value))
@@ -74,15 +78,17 @@ export function openMeterSink(options: OpenMeterSinkOptions): Sink {
   function begin({ events }: Batch): Progress {
     const waiting = new Map<string, CloudEvent>()
     const rejected: RejectedEvent[] = []
-    for (const event of events) {
+    for (const event of oneOfEach(events)) {
       const { eventId: id } = event
       try {
         const who = subject(event)
         const at = Date.parse(event.timestamp)
-        if (typeof who !== 'string' || who === '')
+        const why = heldBack(event, estimates)
+        if (why !== undefined) rejected.push({ eventId: id, reason: why })
+        else if (typeof who !== 'string' || who === '')
           rejected.push({ eventId: id, reason: 'nobody is named who pays for it' })
         else if (Number.isNaN(at)) rejected.push({ eventId: id, reason: 'its `timestamp` is no time' })
-        else if (!waiting.has(id)) {
+        else {
           const time = new Date(at).toISOString()
           waiting.set(id, { specversion: '1.0', id, source, type, subject: who, time, data: { ...data(event) } })
         }

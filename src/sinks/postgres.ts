@@ -9,11 +9,14 @@ import { fromRow } from './columns.ts'
 import type { EventLedger, StoredLimit } from './ledger.ts'
 import { createMonths } from './postgres/months.ts'
 import { repriceEvents } from './postgres/repricings.ts'
-import { INSERT, SELECTED, toRows } from './postgres/rows.ts'
+import { SPENT } from './postgres/roll-ups.ts'
+import { insertOf, type Row, SELECTED, toRows } from './postgres/rows.ts'
 import { LEDGER } from './postgres/schema.ts'
 import { numbered, POSTGRES } from './postgres/sums.ts'
+import { wholeDaysFrom } from './roll-ups.ts'
 import type { Batch, Delivery } from './sink.ts'
 import { filter, type Statement, toTotalsRow, totalsStatement } from './totals.ts'
+import { countOf } from './wire/rows.ts'
 
 export interface PostgresLedgerOptions extends PostgresOptions {
   /** The schema that the tables are in; `tallygate`. */
@@ -29,6 +32,14 @@ export interface PostgresLedger extends EventLedger {
 
 const PUT_LIMIT = `INSERT INTO tallygate.limits (tenant_id, "window", limit_pico, mode) VALUES ($1, $2, $3::text::numeric, $4)
   ON CONFLICT (tenant_id, "window") DO UPDATE SET limit_pico = excluded.limit_pico, mode = excluded.mode`
+
+/** A standby and a database that was set to read-only take connections as any other does. */
+const CAN_WRITE = `SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
+  AND has_table_privilege('tallygate.events', 'INSERT') AS can_write`
+
+const LARGE_BATCH = 1000
+/** Rows of one statement: more are hardly faster, and hold others up for longer. */
+const PART = 250
 
 /**
  * @example
@@ -57,24 +68,38 @@ export function postgresLedger(options: PostgresLedgerOptions): PostgresLedger {
     months.forget()
   }
 
-  async function write({ events }: Batch): Promise<Delivery> {
+  async function write(batch: Batch): Promise<Delivery> {
     if (readOnly)
       return { outcome: 'paused', error: new MeterError('LEDGER_UNAVAILABLE', `${whose()} was opened for reports.`) }
-    const { lists, months: needed, repeated, rejected } = toRows(events)
+    const { lists, months: needed, repeated, rejected } = toRows(batch)
     let duplicates = repeated
     try {
       if (lists.length > 0) {
         await prepared()
         await months.ensure(needed)
       }
-      for (const { json, count } of lists) {
-        const [row] = await db.query(inSchema(INSERT, schema), [json])
-        duplicates += count - Number(row?.['written'] ?? 0)
-      }
+      for (const rows of lists) duplicates += rows.length - (await insert(rows))
     } catch (cause) {
       return failure(cause)
     }
     return { outcome: 'delivered', duplicates, ...(rejected.length > 0 ? { rejected } : {}) }
+  }
+
+  /** In parts, of which one is made while the database works on another; gives how many rows were written. */
+  async function insert(rows: readonly Row[]): Promise<number> {
+    let from = 0
+    let written = 0
+    const work = async () => {
+      while (from < rows.length) {
+        const part = rows.slice(from, from + PART)
+        from += PART
+        const { sql, params } = insertOf(part)
+        const [row] = await db.query(inSchema(sql, schema), params)
+        written += Number(row?.['written'] ?? 0)
+      }
+    }
+    await Promise.all(Array.from({ length: db.atOnce }, work))
+    return written
   }
 
   const whose = () => `The ledger in ${db.address}`
@@ -114,8 +139,9 @@ export function postgresLedger(options: PostgresLedgerOptions): PostgresLedger {
 
   return {
     name: 'postgres',
+    largeBatch: LARGE_BATCH,
     send: (batch, signal) =>
-      batch.events.length === 0
+      countOf(batch) === 0
         ? Promise.resolve({ outcome: 'delivered' })
         : brokenOffBy(
             signal,
@@ -127,11 +153,7 @@ export function postgresLedger(options: PostgresLedgerOptions): PostgresLedger {
       return rows.map((row) => toTotalsRow(row, query.by.length, POSTGRES))
     },
     async spent(tenantId, since) {
-      const { where, values } = filter({ tenantId, since })
-      const [row] = await ask({
-        sql: `SELECT ${POSTGRES.sum('cost_pico', 'cost')} FROM tallygate.events${where}`,
-        values,
-      })
+      const [row] = await ask({ sql: SPENT, values: { tenant: tenantId, since, from: wholeDaysFrom(since) } })
       return POSTGRES.sumOf(row ?? {}, 'cost') ?? 0n
     },
     async events(query = {}) {
@@ -153,6 +175,11 @@ export function postgresLedger(options: PostgresLedgerOptions): PostgresLedger {
     async removeLimit(tenantId, window) {
       const sql = 'DELETE FROM tallygate.limits WHERE tenant_id = $1 AND "window" = $2'
       await attempt(() => db.query(inSchema(sql, schema), [tenantId, window]))
+    },
+    async check() {
+      const [row] = await ask({ sql: CAN_WRITE, values: {} })
+      if (row?.['can_write'] !== true)
+        throw new MeterError('LEDGER_UNAVAILABLE', `${whose()} may not be written by this user, or is read-only.`)
     },
     migrate: () => attempt(async () => undefined),
     close: () => db.close(),

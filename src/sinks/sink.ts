@@ -5,6 +5,7 @@ import type { LLMEvent } from '../event.ts'
 /** Events that travel together. Frozen when made: a retry carries the same bytes under the same id. */
 export interface Batch {
   readonly id: string
+  /** Read from their JSON when they are asked for, where the spool has them: whoever has enough of `json` saves that. */
   readonly events: readonly LLMEvent[]
   /** Each event's JSON as it is on the wire, where delivery has it already: the spool does. */
   readonly json?: readonly string[]
@@ -40,9 +41,15 @@ export interface Sink {
   readonly name: string
   /** What it takes is gone with the process, so that nothing is kept for it on disk. */
   readonly isVolatile?: boolean
+  /** How many events it takes at once where more than a batch of them wait; left out, never more than `maxBatchSize`. */
+  readonly largeBatch?: number
   /** Takes a batch. Expected failures are values; a throw counts as `retry`. Idempotent by `eventId`. */
   send(batch: Batch, signal: AbortSignal): Promise<Delivery>
   /** Takes a batch without waiting, for the moment of process exit; left out where that cannot be. */
   sendSync?(batch: Batch): Delivery
   close?(): Promise<void>
+}
+
+export function isEmpty(batch: Batch): boolean {
+  return (batch.json ?? batch.events).length === 0
 }

@@ -2,9 +2,11 @@
 
 import type { LLMEvent } from '../event.ts'
 import {
+  checkEstimates,
   checkMeters,
   createProgress,
   delivered,
+  type Estimates,
   type Measurement,
   open,
   type Progress,
@@ -27,6 +29,8 @@ export interface StripeSinkOptions {
   readonly customerKey?: string | undefined
   /** The key in the payload that the meter takes the value from; `value`. */
   readonly valueKey?: string | undefined
+  /** What becomes of the estimate of a job that was not over: `'hold'` leaves it to what is reported later, `'bill'` bills it for good. `'hold'`. */
+  readonly estimates?: Estimates | undefined
   /** `https://api.stripe.com`. */
   readonly url?: string | undefined
 }
@@ -190,6 +194,7 @@ function setUp(options: StripeSinkOptions) {
     meters: checkMeters('meters', options.meters),
     account: customer,
     maxKeyLength: MAX_IDENTIFIER,
+    estimates: checkEstimates(options.estimates),
   })
   return {
     base: checkBaseUrl('url', options.url ?? 'https://api.stripe.com'),

@@ -3,7 +3,7 @@
 import { expected, MeterError } from '../errors.ts'
 import { DIMENSIONS, type Dimension, type EventFilter, type TotalsQuery, type TotalsRow } from './ledger.ts'
 
-const COLUMNS: Record<Exclude<Dimension, 'day'>, string> = {
+export const COLUMNS: Record<Exclude<Dimension, 'day'>, string> = {
   tenant: 'tenant_id',
   user: 'user_id',
   session: 'session_id',
@@ -28,7 +28,7 @@ const USED_SOMETHING = `(
 )`
 
 /** What is summed, by the names of the fields of `TotalsRow`. */
-const SUMS = {
+export const SUMS = {
   calls: CALLS,
   errors: `CASE WHEN error IS NULL THEN 0 ELSE ${CALLS} END`,
   unpriced: `CASE WHEN cost_pico IS NULL AND ${USED_SOMETHING} THEN ${CALLS} ELSE 0 END`,
@@ -74,7 +74,7 @@ export function totalsStatement(query: TotalsQuery, { events, day, sum, orderBy 
   return { sql: `SELECT ${[...keys, ...sums].join(', ')} FROM ${events}${where}${group}`, values }
 }
 
-export function toTotalsRow(row: Row, dimensions: number, { sumOf }: Dialect): TotalsRow {
+export function toTotalsRow(row: Row, dimensions: number, { sumOf }: Pick<Dialect, 'sumOf'>): TotalsRow {
   const count = (name: keyof typeof SUMS) => Number(sumOf(row, name) ?? 0n)
   const resale = sumOf(row, 'resale')
   return {

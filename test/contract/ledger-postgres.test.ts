@@ -348,7 +348,7 @@ describe('a server that is away', () => {
       code,
       detail: 'Key (tenant_id)=(acme)',
     })
-    await using it = book({ pool: refusing(/json_to_recordset/, fault) })
+    await using it = book({ pool: refusing(/unnest/, fault) })
     const delivery = await it.put(event())
     expect(delivery.outcome).toBe(outcome)
     expect(messageOf(delivery)).toMatch(new RegExp(`^The ledger in the database [^"]+ \\(${code}\\)\\.$`))

@@ -1,10 +1,13 @@
 // The ledgers that the contract is tested on, each empty, and events to put into them.
 
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { MeterError } from '../../src/errors.ts'
 import { eventId, type LLMEvent } from '../../src/event.ts'
+import { type LedgerViews, openLedger } from '../../src/ledger/index.ts'
 import type { EventLedger } from '../../src/sinks/ledger.ts'
 import { postgresLedger } from '../../src/sinks/postgres.ts'
+import { ROLL_UPS } from '../../src/sinks/roll-ups.ts'
 import type { Delivery } from '../../src/sinks/sink.ts'
 import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from './ingest.ts'
@@ -34,6 +37,10 @@ export interface Book extends AsyncDisposable {
   put(...events: LLMEvent[]): Promise<Delivery>
   /** The same ledger, opened once more. */
   open(options?: { readonly readOnly?: boolean }): EventLedger
+  /** The same ledger, to be asked. */
+  views(): LedgerViews
+  /** Takes it back to before it had roll-ups. */
+  withoutRollUps(): Promise<void>
 }
 
 export interface LedgerKind {
@@ -41,6 +48,8 @@ export interface LedgerKind {
   readonly runs: number
   book(): Promise<Book>
 }
+
+const ROLL_UP_TABLES = ['pruned', ...ROLL_UPS.map(({ table }) => table)]
 
 export const LEDGERS: Record<string, LedgerKind> = {
   SQLite: {
@@ -50,6 +59,14 @@ export const LEDGERS: Record<string, LedgerKind> = {
       const path = join(folder.path, 'ledger.db')
       return bookOf(
         (options) => sqliteLedger({ path, ...options }),
+        () => openLedger({ path }),
+        async () => {
+          const db = new DatabaseSync(path)
+          db.exec(`DROP TRIGGER events_inserted; DROP TRIGGER events_updated; DROP TRIGGER events_deleted;
+            ${ROLL_UP_TABLES.map((table) => `DROP TABLE ${table};`).join(' ')}
+            DELETE FROM ledger_version WHERE version > 3`)
+          db.close()
+        },
         async () => folder[Symbol.dispose](),
       )
     },
@@ -61,14 +78,25 @@ export const LEDGERS: Record<string, LedgerKind> = {
       const schema = server.schema()
       return bookOf(
         (options) => postgresLedger({ databaseUrl: server.url, schema, ...options }),
+        () => openLedger({ databaseUrl: server.url, schema }),
+        async () => {
+          await server.run(`DROP FUNCTION ${schema}.roll_up CASCADE`)
+          for (const table of ROLL_UP_TABLES) await server.run(`DROP TABLE ${schema}.${table}`)
+          await server.run(`DELETE FROM ${schema}.migrations WHERE part = 'ledger' AND version > 1`)
+        },
         async () => void (await server.run(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)),
       )
     },
   },
 }
 
-function bookOf(open: Book['open'], forget: () => Promise<void>): Book {
-  const opened: EventLedger[] = []
+function bookOf(
+  open: Book['open'],
+  ask: Book['views'],
+  withoutRollUps: Book['withoutRollUps'],
+  forget: () => Promise<void>,
+): Book {
+  const opened: { close?(): Promise<void> }[] = []
   const track: Book['open'] = (options) => {
     const ledger = open(options)
     opened.push(ledger)
@@ -78,9 +106,15 @@ function bookOf(open: Book['open'], forget: () => Promise<void>): Book {
   return {
     ledger,
     open: track,
+    withoutRollUps,
+    views() {
+      const views = ask()
+      opened.push(views)
+      return views
+    },
     put: (...events) => ledger.send({ id: 'b', events }, signal),
     async [Symbol.asyncDispose]() {
-      for (const one of opened) await one.close()
+      for (const one of opened) await one.close?.()
       await forget()
     },
   }

@@ -3,6 +3,7 @@
 import { expected, MeterError } from '../../errors.ts'
 import type { LLMEvent } from '../../event.ts'
 import { formatUsd, nanoCeil, parseDollars, parseUsd } from '../../money.ts'
+import { OPEN_JOB } from '../../usage.ts'
 import type { Batch, Delivery, RejectedEvent } from '../sink.ts'
 
 /**
@@ -19,6 +20,13 @@ export type Value =
   | 'input-tokens'
   | 'output-tokens'
   | ((event: LLMEvent) => string | number | bigint | undefined)
+
+/**
+ * What becomes of the estimate of a job that was not over. `hold`: it is not billed, and is set aside with its reason;
+ * what is reported comes under the same id and is. `bill`: it is billed at once, and stays, since none of these services
+ * takes a value back for good: what is reported later counts as its duplicate.
+ */
+export type Estimates = 'hold' | 'bill'
 
 /** One thing to be billed. */
 export interface Measurement {
@@ -39,6 +47,7 @@ export interface MeasureOptions {
   /** Whom to bill; nothing, and the event is set aside. */
   readonly account: (event: LLMEvent) => string | undefined
   readonly maxKeyLength: number
+  readonly estimates: Estimates
 }
 
 const WORDS = ['cost', 'resale', 'nano-usd', 'tokens', 'input-tokens', 'output-tokens']
@@ -54,15 +63,40 @@ export function checkMeters(name: string, value: unknown): Readonly<Record<strin
   return value as Record<string, Value>
 }
 
+export function checkEstimates(value: unknown = 'hold'): Estimates {
+  if (value === 'hold' || value === 'bill') return value
+  throw new MeterError('BAD_OPTION', expected('estimates', "'hold' or 'bill'", value))
+}
+
+/** Why an event is not billed now, if it is not. */
+export function heldBack({ usageSource, usageFlags }: LLMEvent, estimates: Estimates): string | undefined {
+  if (estimates === 'bill' || usageSource !== 'estimated' || !usageFlags?.includes(OPEN_JOB)) return undefined
+  return 'it is an estimate of a job that was not over: what the provider reports of it is billed'
+}
+
+/** Each id once: the first event of it, or what was reported where that is an estimate. */
+export function oneOfEach(events: readonly LLMEvent[]): readonly LLMEvent[] {
+  const byId = new Map<string, LLMEvent>()
+  for (const event of events) {
+    const known = byId.get(event.eventId)
+    const replaces = known?.usageSource === 'estimated' && event.usageSource === 'reported'
+    if (known === undefined || replaces) byId.set(event.eventId, event)
+  }
+  return byId.size === events.length ? events : [...byId.values()]
+}
+
 export interface Measured {
   readonly measurements: readonly Measurement[]
   readonly rejected: readonly RejectedEvent[]
+  /** Events of an id that another event of the batch has. */
+  readonly repeated: number
 }
 
 export function measure(events: readonly LLMEvent[], options: MeasureOptions): Measured {
   const measurements: Measurement[] = []
   const rejected: RejectedEvent[] = []
-  for (const event of events) {
+  const once = oneOfEach(events)
+  for (const event of once) {
     try {
       measurements.push(...measurementsOf(event, options))
     } catch (cause) {
@@ -71,15 +105,17 @@ export function measure(events: readonly LLMEvent[], options: MeasureOptions): M
       rejected.push({ eventId: event.eventId, reason })
     }
   }
-  return { measurements, rejected }
+  return { measurements, rejected, repeated: events.length - once.length }
 }
 
-function measurementsOf(event: LLMEvent, { meters, account, maxKeyLength }: MeasureOptions): Measurement[] {
+function measurementsOf(event: LLMEvent, { meters, account, maxKeyLength, estimates }: MeasureOptions): Measurement[] {
   const values = Object.entries(meters).flatMap(([meter, what]) => {
     const value = valueIn(event, what)
     return value === undefined ? [] : [{ meter, value }]
   })
   if (values.length === 0) return []
+  const why = heldBack(event, estimates)
+  if (why !== undefined) throw new MeterError('BAD_INPUT', why)
   if (Number.isNaN(Date.parse(event.timestamp))) throw new MeterError('BAD_INPUT', 'its `timestamp` is no time')
   const payer = account(event)
   if (typeof payer !== 'string' || payer === '') throw new MeterError('BAD_INPUT', 'nobody is named who pays for it')
@@ -150,15 +186,14 @@ export interface Progress extends Measured {
 export function createProgress(options: MeasureOptions): (batch: Batch) => Progress {
   const known = new WeakMap<Batch, Progress>()
   return (batch) => {
-    const progress = known.get(batch) ?? {
-      ...measure(batch.events, options),
-      done: new Set<string>(),
-      refused: new Map<string, RejectedEvent>(),
-      duplicates: 0,
-    }
+    const progress = known.get(batch) ?? begin(measure(batch.events, options))
     known.set(batch, progress)
     return progress
   }
+}
+
+function begin(measured: Measured): Progress {
+  return { ...measured, done: new Set(), refused: new Map(), duplicates: measured.repeated }
 }
 
 export function open({ measurements, done }: Progress): Measurement[] {

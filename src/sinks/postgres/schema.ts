@@ -1,6 +1,7 @@
 // The tables of the PostgreSQL ledger: those of the SQLite one, the events in a partition a month.
 
 import type { Migrations } from '../../postgres/migrate.ts'
+import { ROLL_UPS_STEP } from './roll-ups.ts'
 
 /** Ids that carry no time: of jobs, which are made of the provider's, and of applications that give their own. */
 export const UNTIMED = 'none'
@@ -104,5 +105,6 @@ CREATE TABLE tallygate.repricings (
   to_version text
 );
 CREATE INDEX repricings_by_event ON tallygate.repricings (event_id);`,
+    ROLL_UPS_STEP,
   ],
 }

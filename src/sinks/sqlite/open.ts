@@ -57,6 +57,11 @@ function prepare(db: DatabaseSync, setUp: (db: DatabaseSync) => void, path: stri
     const version = versionOf(db)
     if (version > MIGRATIONS.length)
       throw new MeterError('LEDGER_UNAVAILABLE', `The ledger at ${path} was written by a newer version of tallygate.`)
+    if (version > 0 && version < MIGRATIONS.length)
+      throw new MeterError(
+        'LEDGER_UNAVAILABLE',
+        `The ledger at ${path} is of an older version of tallygate: \`npx tallygate migrate\` brings it up to date, and so does whoever writes to it next.`,
+      )
     if (version < MIGRATIONS.length)
       throw new MeterError(
         'LEDGER_UNAVAILABLE',

@@ -1,6 +1,7 @@
 // The tables of the SQLite ledger. A step that was released is never edited: a change is a further step.
 
 import type { DatabaseSync } from 'node:sqlite'
+import { ROLL_UPS_STEP } from './roll-ups.ts'
 
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE events (
@@ -91,6 +92,7 @@ export const MIGRATIONS: readonly string[] = [
     to_version TEXT
   ) STRICT;
   CREATE INDEX repricings_by_event ON repricings (event_id);`,
+  ROLL_UPS_STEP,
 ]
 
 /** 0 when the file holds no ledger yet. A table rather than `user_version`: the file may have other tenants than us. */

@@ -1,0 +1,29 @@
+// `tallygate/ledger`: what the ledger says, asked from code.
+
+export { formatUsd, parseUsd } from '../money.ts'
+export { DIMENSIONS, type TotalsRow } from '../sinks/ledger.ts'
+export { MOST_BUCKETS } from './buckets.ts'
+export type { DeleteOptions } from './changes.ts'
+export { type OpenLedgerOptions, openLedger } from './open.ts'
+export type { EventsOptions, EventsPage } from './pages.ts'
+export type { Projection } from './projection.ts'
+export {
+  type Dimension,
+  MEASURES,
+  type Measure,
+  ORDERS,
+  type Order,
+  type PercentilesOptions,
+  type PercentilesRow,
+  type Query,
+  type Series,
+  type SeriesOptions,
+  type SeriesRow,
+  STEPS,
+  type Step,
+  type Totals,
+  type TotalsOptions,
+  type Where,
+} from './query.ts'
+export type { Summary, SummaryOptions } from './summary.ts'
+export type { LedgerViews } from './views.ts'

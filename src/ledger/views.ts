@@ -1,0 +1,122 @@
+// What the ledger says: one question, one statement, and the answer typed.
+
+import { expected, MeterError } from '../errors.ts'
+import type { LLMEvent } from '../event.ts'
+import { fromRow } from '../sinks/columns.ts'
+import { EARLIEST, edgesOf, LATEST } from './buckets.ts'
+import { type DeleteOptions, deleteTenant, keep } from './changes.ts'
+import { checkTotals, toTotals, totalsStatement } from './groups.ts'
+import { checkEvents, type EventsOptions, type EventsPage, eventStatement, eventsStatement, toPage } from './pages.ts'
+import { checkPercentiles, percentilesStatement, toPercentiles } from './percentiles.ts'
+import type {
+  Dimension,
+  Measure,
+  PercentilesOptions,
+  PercentilesRow,
+  Series,
+  SeriesOptions,
+  Totals,
+  TotalsOptions,
+} from './query.ts'
+import { checkSeries, extentStatement, NO_SERIES, seriesStatement, toExtent, toSeries, USUAL_TOP } from './series.ts'
+import type { Source } from './source.ts'
+import { planSummary, type Summary, type SummaryOptions, summaryStatement, toSummary } from './summary.ts'
+
+/**
+ * Every question rejects with a `MeterError`: `BAD_INPUT` for one that cannot be asked, `LEDGER_UNAVAILABLE` where the
+ * database does not answer. Money is in whole pico-dollars, exact; `formatUsd` of `tallygate` writes it.
+ */
+export interface LedgerViews extends AsyncDisposable {
+  /** Sums by up to twenty dimensions, in order and by the page. */
+  totals(options?: TotalsOptions): Promise<Totals>
+  /** The values of one dimension that cost most, or have most of something else; ten unless told. */
+  top(options: Omit<TotalsOptions, 'by'> & { readonly by: Dimension }): Promise<Totals>
+  /** Sums by hour, day, week or month of a time zone, those without a call included. */
+  series(options: SeriesOptions): Promise<Series>
+  /** Today and this month beside those before, and where this month will end. */
+  summary(options?: SummaryOptions): Promise<Summary>
+  /** How long calls took, how long until their first token, or what they cost; a cost is in pico-dollars. */
+  percentiles<M extends Measure>(
+    options: PercentilesOptions<M>,
+  ): Promise<PercentilesRow<M extends 'cost' ? bigint : number>[]>
+  /** The events themselves, newest first. */
+  events(options?: EventsOptions): Promise<EventsPage>
+  event(id: string): Promise<LLMEvent | undefined>
+  /** Deletes all that the ledger has of a tenant; gives how many events that was. */
+  deleteTenant(id: string, options?: DeleteOptions): Promise<number>
+  /**
+   * Deletes the events of the days in UTC before the one that holds `before`, and gives how many those were. Their sums
+   * stay: by tenant and day; by provider, model, endpoint, tier and host and hour; and by feature, team, project, cost
+   * centre, app and environment and hour. Questions that cross these three, and those of users, sessions and tags, know
+   * only what has its events still.
+   */
+  keep(before: number, options?: DeleteOptions): Promise<number>
+  close(): Promise<void>
+}
+
+const USUAL_ROWS = 10
+
+export function viewsOf(source: Source): LedgerViews {
+  const { dialect } = source
+
+  async function totals(options: TotalsOptions = {}): Promise<Totals> {
+    checkTotals(options)
+    return toTotals(await source.ask(totalsStatement(dialect, options)), options.by ?? [], dialect)
+  }
+
+  return {
+    totals,
+    top: async ({ by, limit = USUAL_ROWS, ...rest }) => totals({ ...rest, by: [by], limit }),
+    async series(options) {
+      checkSeries(options)
+      const { every, timeZone = 'UTC', by, top = USUAL_TOP, since, until, where } = options
+      let range = { since: within(since), until: within(until) }
+      if (range.since === undefined || range.until === undefined) {
+        const extent = toExtent(await source.ask(extentStatement(dialect, { since, until, where })))
+        if (extent === undefined) return NO_SERIES
+        range = { since: range.since ?? extent.since, until: range.until ?? extent.until }
+      }
+      const query = {
+        since: Math.ceil(Math.max(range.since!, EARLIEST)),
+        until: Math.ceil(Math.min(range.until!, LATEST)),
+        where,
+      }
+      if (query.since >= query.until) return NO_SERIES
+      const edges = edgesOf(every, timeZone, query.since, query.until)
+      const kept =
+        by === undefined || top === 0
+          ? undefined
+          : (await totals({ ...query, by: [by], limit: top })).rows.map(({ key }) => key[0]!)
+      const plan = { ...query, edges, by, ...(kept && { kept }) }
+      return toSeries(await source.ask(seriesStatement(dialect, plan)), plan, dialect)
+    },
+    async summary(options = {}) {
+      const plan = planSummary(options)
+      return toSummary(await source.ask(summaryStatement(dialect, plan)), plan, dialect)
+    },
+    async percentiles(options) {
+      checkPercentiles(options)
+      return toPercentiles(await source.ask(percentilesStatement(dialect, options)), options.of)
+    },
+    async events(options = {}) {
+      checkEvents(options)
+      return toPage(await source.ask(eventsStatement(dialect, options)), options)
+    },
+    async event(id) {
+      if (typeof id !== 'string') throw new MeterError('BAD_INPUT', expected('id', 'the id of an event', id))
+      // No event has such an id, and PostgreSQL takes none.
+      if (id.includes('\0')) return undefined
+      const [row] = await source.ask(eventStatement(dialect, id))
+      return row && fromRow(row)
+    },
+    deleteTenant: (id, options = {}) => deleteTenant(source, id, options),
+    keep: (before, options = {}) => keep(source, before, options),
+    close: () => source.close(),
+    [Symbol.asyncDispose]: () => source.close(),
+  }
+}
+
+/** A moment beyond every calendar leaves the range open, as none does. */
+function within(moment: number | undefined): number | undefined {
+  return moment !== undefined && moment > EARLIEST && moment < LATEST ? moment : undefined
+}
