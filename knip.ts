@@ -15,6 +15,10 @@ export default {
     '.': {
       entry: [
         ...[...library, ...commands].map(({ source }) => `${source}!`),
+        // Required by src/pricing/lazy-book.ts from a file that scripts/build.mjs makes of it.
+        'src/pricing/whole-book.ts!',
+        // Built into one file by scripts/dashboard.mjs.
+        'src/dashboard/main.tsx',
         'scripts/*.mjs',
         'test/**/*.test.ts',
         'test/compat/*.mjs',
@@ -24,13 +28,15 @@ export default {
         'test/support/secret-app.ts',
         // Likewise by test/support/crash.ts.
         'test/support/crash-app.ts',
+        // Likewise by test/journey/leases.test.ts.
+        'test/support/lease-app.ts',
         'bench/*.bench.ts',
         // Started by bench/limits.ts.
         'bench/limits-processes.ts',
         'examples/**/*.ts',
       ],
       project: [
-        'src/**/*.ts!',
+        'src/**/*.{ts,tsx}!',
         'scripts/*.mjs',
         'test/**/*.ts',
         'test/compat/*.mjs',

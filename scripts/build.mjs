@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildDashboard, DASHBOARD } from './dashboard.mjs'
 import { entries, root } from './entries.mjs'
 
 const INPUTS = ['src', 'package.json', 'tsup.config.ts', 'tsconfig.json']
@@ -17,6 +18,8 @@ export function build() {
   if (status !== 0) throw new Error('The build failed: see above.')
   letPeersBeMissing()
   writeCommonJs()
+  writeWholeBook()
+  buildDashboard()
 }
 
 /**
@@ -41,14 +44,45 @@ function writeCommonJs() {
       lineLimit: 160,
       sourcefile: file.replace(/\.js$/, '.mjs'),
     })
-    const required = code.replace(/\brequire\("(\.\.?\/[^"]+)\.js"\)/g, (/** @type {string} */ _, /** @type {string} */ path) => {
-      const next = join(dirname(file), `${path}.js`)
-      if (!met.has(next)) left.push(next)
-      met.add(next)
-      return `require("${path}.cjs")`
-    })
+    const required = code.replace(
+      /\brequire\("(\.\.?\/[^"]+)\.js"\)/g,
+      (/** @type {string} */ _, /** @type {string} */ path) => {
+        const next = join(dirname(file), `${path}.js`)
+        if (!met.has(next)) left.push(next)
+        met.add(next)
+        return `require("${path}.cjs")`
+      },
+    )
     writeFileSync(join(dist, file.replace(/\.js$/, '.cjs')), required)
   }
+}
+
+/**
+ * The price book as one file for a `require` of src/pricing/lazy-book.ts, by itself: what it shared with the rest would be
+ * loaded a second time as CommonJS. Only the data, the most of it, stays where it is.
+ */
+function writeWholeBook() {
+  const { buildSync } = createRequire(import.meta.url)('esbuild')
+  const dist = join(root, 'dist')
+  const data = readdirSync(dist).filter(
+    (file) => file.endsWith('.cjs') && /^.{0,1000}\bPRICE_BOOK\b/s.test(readFileSync(join(dist, file), 'utf8')),
+  )
+  buildSync({
+    entryPoints: [join(root, 'src/pricing/whole-book.ts')],
+    outfile: join(dist, 'whole-book.cjs'),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    minifyWhitespace: true,
+    lineLimit: 160,
+    external: ['./data/price-book.ts'],
+  })
+  const path = join(dist, 'whole-book.cjs')
+  const text = readFileSync(path, 'utf8')
+  const written = text.replace('"./data/price-book.ts"', `"./${data[0]}"`)
+  if (data.length !== 1 || written === text) throw new Error('The file of the price data was not found.')
+  writeFileSync(path, written)
 }
 
 const PEER_TYPES = /^import (?:(?:type )?.* from )?['"]openai['"];$/gm
@@ -70,7 +104,9 @@ export function buildIfStale() {
 
 export function isStale() {
   const { library, commands } = entries()
-  const built = [...library, ...commands].flatMap(({ outputs }) => outputs).map((file) => join(root, file))
+  const built = [...[...library, ...commands].flatMap(({ outputs }) => outputs), DASHBOARD].map((file) =>
+    join(root, file),
+  )
   if (!built.every((file) => existsSync(file))) return true
   const oldest = Math.min(...built.map((file) => statSync(file).mtimeMs))
   return INPUTS.some((input) => newest(join(root, input)) > oldest)

@@ -1,17 +1,29 @@
 // @ts-check
-// The database servers that tests and benchmarks start for themselves: found, or installed where that is possible unasked.
+// The database servers and the browser that tests and benchmarks start for themselves: found, or installed where that is
+// possible unasked.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const PROGRAMS = { postgres: 'postgresql', initdb: 'postgresql', 'redis-server': 'redis-server' }
+/** Without one, the tests of the dashboard are passed over. */
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome']
+const MAC_BROWSER = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
 
 /** @param {string} name @returns {string} Its path. Throws one sentence where there is none. */
 export function findProgram(name) {
   const found = searched(name)
   if (found === undefined) throw new Error(`There is no \`${name}\` on this machine. ${advice()}`)
   return found
+}
+
+/** @returns {string | undefined} The path of a Chromium. */
+export function findBrowser() {
+  const named = process.env.CHROMIUM_PATH
+  if (named) return named
+  const found = BROWSERS.map(searched).find((path) => path !== undefined)
+  return found ?? (existsSync(MAC_BROWSER) ? MAC_BROWSER : undefined)
 }
 
 /** @param {string} name @returns {string | undefined} */
@@ -37,10 +49,12 @@ function advice() {
 }
 
 function install() {
-  const packages = missing()
+  const needed = missing()
+  const packages = findBrowser() === undefined ? [...needed, 'chromium'] : needed
   if (packages.length === 0) return
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    console.error(`The tests of limit stores need ${packages.join(' and ')}. ${advice()}`)
+    if (needed.length === 0) return
+    console.error(`The tests of limit stores need ${needed.join(' and ')}. ${advice()}`)
     process.exitCode = 1
     return
   }
