@@ -74,7 +74,10 @@ export interface LLMEvent {
   readonly usageByModel?: Readonly<Record<string, Usage>>
   readonly usageSource: UsageSource
   readonly usageBounds?: UsageBounds
-  /** Where the provider's own numbers contradict each other or are no counts: `negative:output_tokens`, `sum:total_tokens`, ... */
+  /**
+   * Where the provider's own numbers contradict each other or are no counts: `negative:output_tokens`, `sum:total_tokens`, ...
+   * `job:open` is on the estimate of a job that was not over: what was reported may follow under the same id.
+   */
   readonly usageFlags?: readonly string[]
   readonly inputTokens?: number
   readonly outputTokens?: number

@@ -12,7 +12,7 @@ import type { ManualCall } from './manual.ts'
 import { createByHand } from './meter/by-hand.ts'
 import { type Calls, createCalls } from './meter/calls.ts'
 import { type Coverage, createCoverage } from './meter/coverage.ts'
-import { defaultSinks, spoolOf } from './meter/destination.ts'
+import { defaultSinks, isNoting, spoolOf } from './meter/destination.ts'
 import { type DoctorReport, diagnose } from './meter/doctor.ts'
 import { createJobStore } from './meter/job-store.ts'
 import { lineOf } from './meter/line-of.ts'
@@ -91,15 +91,24 @@ export class Meter {
       problems: this.#problems,
       keep: (work) => this.#calls.keep(work),
       deliver: () => this.#delivery.flush(),
+      ...(isNoting(resolved) && { note: (kind, value) => this.#delivery.note(kind, value) }),
     })
     this.#delivery = createDelivery({
       ...resolved,
-      spool: spoolOf(resolved),
+      spool: spoolOf(resolved, () => this.#limits.opening()),
       closeAll: () => this.close(),
       sinks: this.#limits.noting(sinks),
       problems: this.#problems,
-      beforeEnd: () => this.#calls.endAll(),
-      atExit: () => this.#calls.recordAtOnce(),
+      beforeEnd: async () => {
+        await this.#calls.endAll()
+        await this.#limits.end()
+      },
+      atExit: () => {
+        this.#calls.recordAtOnce()
+        this.#limits.endAtOnce()
+      },
+      onAdopted: (orphan) => this.#limits.inherit(orphan),
+      isNeeded: () => this.#limits.hasLeases,
     })
     this.#rollUp = createRollUp((event) => this.#delivery.add(event))
     this.#jobStore = createJobStore(`${resolved.dir}/jobs.db`, this.#problems)
@@ -345,8 +354,9 @@ export class Meter {
     this.unpatchAll()
     await this.#calls.endAll()
     this.#rollUp.drain()
-    await this.#delivery.close(deadlineMs)
+    // While there is a spool: what the store cannot be told now is settled from there.
     await this.#limits.close()
+    await this.#delivery.close(deadlineMs)
     this.#jobStore.close()
   }
 

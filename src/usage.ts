@@ -53,6 +53,12 @@ export type Usage = { readonly [B in Bucket]?: number }
  */
 export type UsageSource = 'reported' | 'partial' | 'estimated' | 'absent'
 
+/**
+ * Among the flags of an estimate that may not be the last word: the job was not over when its process gave it up, and an
+ * event under the same id follows where another one hears of it.
+ */
+export const OPEN_JOB = 'job:open'
+
 /** Lowest and highest token counts that the true figures can have, where `usage_source` is not `reported`. */
 export interface UsageBounds {
   readonly inputTokens: readonly [low: number, high: number]

@@ -15,8 +15,9 @@ import {
   USAGE_SOURCES,
 } from './wire-fields.ts'
 
+// Halves of a pair too, which a database writes as one and the same character: two ids would be one.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
-const CONTROL = /[\u0000-\u001f\u007f]/
+const CONTROL = /[\u0000-\u001f\u007f\ud800-\udfff]/u
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 const USD = /^\d{1,7}(?:\.\d{1,12})?$/
 
@@ -230,7 +231,8 @@ const SCALARS = `an object of at most ${MAX_ENTRIES} short strings, finite numbe
 const STATUS = 'an HTTP status'
 const VERSION = `a version from 1 to ${SCHEMA_VERSION}`
 
-function explain(schema: import('zod').ZodType, whole: string, value: unknown): string | undefined {
+/** One sentence on the first thing that a schema, whose messages say what was expected, refuses. */
+export function explain(schema: import('zod').ZodType, whole: string, value: unknown): string | undefined {
   const issue = schema.safeParse(value).error?.issues[0]
   if (issue === undefined) return undefined
   let found = value

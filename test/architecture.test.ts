@@ -23,12 +23,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   register: ['patch', 'meter'],
   middleware: [...VOCABULARY, 'meter'],
   reconcile: [...VOCABULARY, 'pricing', 'sinks'],
-  server: [...VOCABULARY, 'limits', 'sinks'],
+  ledger: [...VOCABULARY, 'postgres', 'limits', 'sinks'],
+  server: [...VOCABULARY, 'ledger', 'limits', 'sinks'],
   cli: [
     ...VOCABULARY,
     'delivery',
     'emulator',
     'index',
+    'ledger',
     'limits',
     'meter',
     'options',
@@ -40,6 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sinks',
   ],
   emulator: [],
+  // It runs in a browser, where there is nothing else of ours.
+  dashboard: ['money'],
 }
 
 /** Single files that a room may take the types of, and nothing that exists at run time. */
@@ -56,16 +60,22 @@ const LARGE_FILES: Readonly<Record<string, string>> = {
   'src/event.ts': 'the event and its names on the wire are one list, each line a field',
   'src/options.ts': 'every option with its words, its rule and its default is one list',
   'src/call.ts': 'one call from its request to its event, to be read from top to bottom in one place',
+  'src/limits/postgres-schema.ts': 'the SQL of one part of the tables, each step as it was released',
+  'src/errors.ts': 'every error with the sentence that it says, and how each is told from others, is one list',
   'src/meter.ts': 'the public verbs, of which half the lines are what a user reads of them',
 }
 
 /** Loaded on first use, because they cost tens of milliseconds or are not there on every Node. */
 const NEVER_AT_IMPORT = ['zod', 'undici', 'js-tiktoken', 'node:sqlite']
+/** What scripts/dashboard.mjs puts into the page, so that nobody installs it. */
+const BUNDLED = ['preact', 'preact/hooks', 'uplot']
 /** Written by scripts/compile-price-book.mjs: no one reads it, and it is loaded on first use too. */
 const PRICE_DATA = 'src/pricing/data/'
+/** Built into a file of its own, which is required by its path and never imported. */
+const WHOLE_BOOK = 'src/pricing/whole-book.ts'
 
 const files = repositoryFiles()
-const sources: readonly Source[] = files.filter((path) => /^src\/.*\.ts$/.test(path)).map(readSource)
+const sources: readonly Source[] = files.filter((path) => /^src\/.*\.tsx?$/.test(path)).map(readSource)
 const manifest = JSON.parse(readText('package.json')) as {
   dependencies: Record<string, string>
   peerDependencies: Record<string, string>
@@ -137,18 +147,21 @@ describe('what the package loads', () => {
   })
 
   test('the price data is loaded on first use', () => {
-    const early = sources.flatMap(({ path, imports }) =>
-      imports.filter((it) => it.target?.startsWith(PRICE_DATA) && !it.isLazy && !it.isTypeOnly).map(() => path),
-    )
-    expect(early).toEqual([])
+    const needs = (target: (path: string) => boolean) =>
+      sources.flatMap(({ path, imports }) =>
+        imports.filter((it) => it.target && target(it.target) && !it.isLazy && !it.isTypeOnly).map(() => path),
+      )
+    expect(needs((path) => path.startsWith(PRICE_DATA))).toEqual([WHOLE_BOOK])
+    expect(needs((path) => path === WHOLE_BOOK)).toEqual([])
   })
 
   test('built-ins are imported by their `node:` name, and every package is declared', () => {
     const declared = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]
     const unknown = external.filter(
-      ({ specifier }) =>
+      ({ path, specifier }) =>
         !specifier.startsWith('node:') &&
         specifier !== '(computed)' &&
+        !(roomOf(path) === 'dashboard' && BUNDLED.includes(specifier)) &&
         !declared.some((name) => specifier === name || specifier.startsWith(`${name}/`)),
     )
     expect(unknown.map(({ path, specifier }) => `${path}: ${specifier}`)).toEqual([])
@@ -167,7 +180,7 @@ describe('files', () => {
   })
 
   test('names are kebab-case', () => {
-    expect(sources.map(({ path }) => path).filter((path) => !/^[a-z0-9/-]+(\.d)?\.ts$/.test(path))).toEqual([])
+    expect(sources.map(({ path }) => path).filter((path) => !/^[a-z0-9/-]+(\.d)?\.tsx?$/.test(path))).toEqual([])
   })
 
   test('a file that grows large has a reason, and none has an excuse', () => {

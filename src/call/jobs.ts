@@ -2,6 +2,7 @@
 
 import type { Hold } from '../limits/limiter.ts'
 import { type JobResult, type Reading, type RequestFacts, UNKNOWN_MODEL } from '../providers/provider.ts'
+import { jobEventId } from './job-event-id.ts'
 import type { FinishedCall } from './record.ts'
 
 /** What outlives the process of a job: enough to bill whatever it came to to whoever started it. */
@@ -246,11 +247,4 @@ function outcomeOf(reading: Reading) {
 
 function keyOf({ provider }: FinishedCall, id: string): string {
   return `${provider} ${id}`
-}
-
-/** The same id in every process that hears of the job, so that a ledger counts it once: a UUIDv8 of its hash. */
-export function jobEventId(key: string): string {
-  // Not imported: node:crypto takes 5 ms of CPU to load.
-  const hex = process.getBuiltinModule('node:crypto').createHash('sha256').update(key).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

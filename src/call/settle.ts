@@ -4,7 +4,7 @@ import type { LLMEvent } from '../event.ts'
 import type { Hold, Limiter } from '../limits/limiter.ts'
 import type { Cost, PriceBook, PriceGap } from '../pricing/price.ts'
 import type { ProblemReporter } from '../problems.ts'
-import { tokenTotals } from '../usage.ts'
+import { OPEN_JOB, tokenTotals } from '../usage.ts'
 import { belongingOf } from './belonging.ts'
 import type { Drift } from './drift.ts'
 import type { Experience } from './experience.ts'
@@ -117,7 +117,8 @@ export function estimateOf(
   context: SettlingContext & Recording,
 ): Estimate {
   const { prices } = context
-  const called = (eventId: string): FinishedCall => ({ ...started, usageSource: 'estimated', eventId })
+  const flags = [...(started.flags ?? []), OPEN_JOB]
+  const called = (eventId: string): FinishedCall => ({ ...started, usageSource: 'estimated', flags, eventId })
   return {
     later: async (eventId) => settle(await fillUsage(called(eventId), evidence()), await prices.load(), hold, context),
     atOnce: (eventId) => settle(fillUsageAtOnce(called(eventId), evidence()), prices.atOnce, hold, context),

@@ -11,6 +11,8 @@ export interface Option {
   readonly short?: string
   /** What its value is called in the help: `--dir <folder>`. */
   readonly value?: string
+  /** Nothing of it stands in a message: half of one may be taken for an argument, where it has a space. */
+  readonly isSecret?: boolean
   /** One sentence for the help. */
   readonly help: string
 }
@@ -90,8 +92,12 @@ export function readValues(command: Command, args: readonly string[]): Values<Op
     }
     if (token.kind === 'positional' && command.argument)
       throw new Stop(2, `\`${name}\` takes one ${command.argument.name}, got ${JSON.stringify(token.value)} besides.`)
-    if (token.kind === 'positional')
-      throw new Stop(2, `\`${name}\` takes options only, got ${JSON.stringify(token.value)}${hint('', [], name)}`)
+    if (token.kind === 'positional') {
+      const got = Object.values(options).some(({ isSecret }) => isSecret)
+        ? 'something else'
+        : JSON.stringify(token.value)
+      throw new Stop(2, `\`${name}\` takes options only, got ${got}${hint('', [], name)}`)
+    }
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
     if (option === undefined)
       throw new Stop(2, `\`${name}\` has no option \`${token.rawName}\`${hint(token.name, Object.keys(options), name)}`)

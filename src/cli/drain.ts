@@ -3,8 +3,10 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { drainSpools } from '../delivery/drain.ts'
+import { createHeir } from '../limits/bequest.ts'
 import { createProblems } from '../problems.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
+import { limitStoreOf } from './limit-store.ts'
 import { folderOf, shown } from './place.ts'
 import { sinkOf, TARGET } from './target.ts'
 import { printable } from './width.ts'
@@ -17,6 +19,7 @@ export const drain = defineCommand({
   summary: 'Deliver what dead processes left in the spool.',
   about: [
     'Every process writes its events into <dir>/spool before its calls go on, and removes them when they are delivered. What a process leaves behind is delivered by the next one that starts in the same folder; this is for when there is none.',
+    'What a process held of limits is settled too, by what it wrote down: what it had spent counts, and the rest of its slices goes back. Without --limits that is the file of limits in <dir>.',
     'A spool whose process may live in another container or on another machine is watched for a minute first: a living one touches it every ten seconds.',
   ],
   options: {
@@ -30,6 +33,11 @@ export const drain = defineCommand({
       type: 'string',
       value: 'seconds',
       help: `How long to try again where it is not taken. Default: ${WAIT_S}; with 0 it is tried once.`,
+    },
+    limits: {
+      type: 'string',
+      value: 'url',
+      help: 'The limit store to settle with: postgres://… or https://… . Default: limits.db in <dir>.',
     },
     dir: DIR,
   },
@@ -48,20 +56,37 @@ export const drain = defineCommand({
       raiseOnError: false,
     })
     const name = values.for ?? sink.name
+    const limits = await limitStoreOf(values.limits, values['api-key'] ?? env['TALLYGATE_API_KEY'], dir)
+    let leases = 0
+    const heir =
+      limits &&
+      createHeir(
+        (steps) => limits.lease(steps),
+        (settled, cause) => {
+          leases += settled
+          if (cause !== undefined)
+            complain('What a dead process wrote down of its money cannot be read; its slices stay charged.')
+        },
+      )
     const done = await drainSpools({
       dir,
       sink: { ...sink, name },
       problems,
       patienceMs: secondsOf(values.wait) * 1000,
+      onAdopted: heir?.take,
       waiting: (count) =>
         print(
           `${count === 1 ? 'The process of one spool' : `The processes of ${count} spools`} may live elsewhere: watching for a minute.`,
         ),
     })
+    await limits?.close?.()
     const { delivered, rejected, spools, left } = done
     print(`${delivered} events of ${spools} ${spools === 1 ? 'process' : 'processes'} delivered to ${name}.`)
     if (rejected > 0)
       print(`${rejected} were refused for good: \`tallygate dead-letters --dir ${shown(dir)}\` lists them.`)
+    if (leases > 0) print(`${leases} ${leases === 1 ? 'slice of a limit' : 'slices of limits'} settled.`)
+    if (heir && heir.waiting > 0)
+      complain('The limit store does not answer: what was held of limits is settled when drain runs again.')
     for (const { path, owes } of done.others) print(`${resolve(path)} waits for ${owes.join(' and ')}.`)
     if (left > 0) throw new Stop(1, `Not everything could be delivered: ${left} bytes are left in ${resolve(spool)}.`)
     return undefined

@@ -1,24 +1,39 @@
 #!/usr/bin/env node
 // The command line: finds the command, reads its options, and turns what went wrong into one sentence and an exit code.
 
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { MeterError } from '../errors.ts'
 import { nearest } from '../options/nearest.ts'
 import { type Command, readValues, Stop } from './command.ts'
+import { dashboard } from './dashboard.ts'
 import { deadLetters } from './dead-letters.ts'
 import { demo } from './demo.ts'
 import { doctor } from './doctor.ts'
 import { drain } from './drain.ts'
+import { forget } from './forget.ts'
 import { helpOf, overview } from './help.ts'
 import { migrate } from './migrate.ts'
 import { prices } from './prices.ts'
+import { prune } from './prune.ts'
 import { report } from './report.ts'
 import { reprice } from './reprice.ts'
 import { serve } from './serve.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
+import { version } from './version.ts'
 
-const COMMANDS: readonly Command[] = [report, prices, reprice, serve, drain, deadLetters, migrate, doctor, demo]
+const COMMANDS: readonly Command[] = [
+  report,
+  prices,
+  reprice,
+  dashboard,
+  serve,
+  drain,
+  deadLetters,
+  migrate,
+  forget,
+  prune,
+  doctor,
+  demo,
+]
 
 async function main(args: readonly string[], terminal: Terminal): Promise<number> {
   const [first, ...rest] = args
@@ -47,12 +62,6 @@ function unknownCommand(name: string): string {
   const what = name.startsWith('-') ? 'option' : 'command'
   if (what === 'command' && near !== undefined) return `There is no command \`${name}\`; did you mean \`${near}\`?`
   return `There is no ${what} \`${name}\`; the commands are ${names.join(', ')}, and \`tallygate --help\` explains them.`
-}
-
-function version(): string {
-  // By its name: a bundler may move this code to another folder of the package.
-  const manifest = createRequire(import.meta.url).resolve('tallygate/package.json')
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
 // `tallygate report | head`: the reader has seen enough.

@@ -1,52 +1,60 @@
-// `tallygate serve`: the ingest endpoint, in front of a ledger.
+// `tallygate serve`: the ingest endpoint and the dashboard, in front of a ledger.
 
-import { resolveOptions } from '../options.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
+import { KEYS, keysOf } from './keys.ts'
 import { DATABASE_URL, databaseUrlOf, type LedgerValues, openToWrite } from './ledgers.ts'
+import { openLimits } from './limit-stores.ts'
+import { cannotListen, portOf, stopSignal } from './listening.ts'
 import { folderOf, shown } from './place.ts'
+import { version } from './version.ts'
+import { openViews } from './views.ts'
 import { printable } from './width.ts'
 
 const PORT = 8787
 
 export const serve = defineCommand({
   name: 'serve',
-  summary: 'An ingest endpoint for other processes, into the same ledger.',
+  summary: 'An ingest endpoint and the dashboard, over one ledger.',
   about: [
-    'Takes events at POST /v1/ingest and limits at /v1/limits/{tenant}, for whoever sends the API key. An event that comes twice counts once. It speaks plain HTTP: put a proxy with TLS in front of it before other machines come in.',
+    'Takes events at POST /v1/ingest and limits at /v1/limits/{tenant}, and holds the limits of all apps together at POST /v1/leases, for whoever sends the API key. An event that comes twice counts once. It speaks plain HTTP: put a proxy with TLS in front of it before other machines come in.',
+    'Several of them may write into one PostgreSQL. GET /healthz says that it runs, GET /readyz that the ledger can be written, and GET /metrics, with a key, what it has done, for Prometheus. A browser finds the dashboard at its address, and signs in with a key.',
   ],
   options: {
     port: { type: 'string', value: 'number', help: `Default: ${PORT}; 0 takes any that is free.` },
     host: { type: 'string', value: 'address', help: 'Default: 127.0.0.1, this machine alone; 0.0.0.0 lets others in.' },
-    'api-key': {
-      type: 'string',
-      value: 'key',
-      multiple: true,
-      help: 'A key that opens the endpoint; several are for changing them. Default: $TALLYGATE_API_KEY.',
-    },
+    ...KEYS,
     dir: DIR,
     'database-url': DATABASE_URL,
   },
   examples: [
     'TALLYGATE_API_KEY=$(openssl rand -hex 24) tallygate serve',
     'tallygate serve --port 9000 --dir /var/lib/tallygate',
+    'tallygate serve --keys keys.json --database-url postgres://db/app',
   ],
   async run(values, { terminal, env }) {
     const { print, complain, paint } = terminal
-    const apiKeys = keysOf(values['api-key'], env)
-    const port = portOf(values.port)
-    const [{ serve }, { ledger, name, shown: place }] = await Promise.all([
+    const apiKeys = keysOf(values, env)
+    const port = portOf(values.port, PORT)
+    const [{ serve }, { ledger, name, shown: place }, limitStore, { views, ...shows }] = await Promise.all([
       import('../server/serve.ts'),
       openToWrite(values, env),
+      openLimits(values, env),
+      openViews(values, env),
     ])
     try {
-      // Opens it: what is wrong with the ledger is said now and not when the first event comes.
+      // Opens them: what is wrong is said now and not when the first event comes.
       await ledger.limits()
+      await limitStore.changes(0)
       const stopped = stopSignal()
       const server = await serve({
         ledger,
+        limitStore,
+        views,
+        ...shows,
         apiKeys,
         port,
         host: values.host,
+        version: version(),
         onProblem: ({ message }) => complain(`${new Date().toISOString()} ${printable(message)}`),
       }).catch((error: NodeJS.ErrnoException) => {
         throw new Stop(1, cannotListen(error, values.host, port))
@@ -56,11 +64,13 @@ export const serve = defineCommand({
       print(`  new Meter({ url: '${server.url}/v1/ingest', apiKey: process.env.TALLYGATE_API_KEY })`)
       print()
       const where = isInFolder(values, env) ? ` --dir ${shown(folderOf(values.dir, env))}` : ''
-      print(paint('dim', `Ctrl-C stops it. To look: tallygate report${where}`))
+      print(paint('dim', `Ctrl-C stops it. To look: ${server.url}, with a key, or tallygate report${where}`))
       const signal = await stopped
       print(`${signal}: answering what is under way, then closing ${name}.`)
       await server.close()
     } finally {
+      await views.close()
+      await limitStore.close?.()
       await ledger.close()
     }
     return undefined
@@ -69,39 +79,4 @@ export const serve = defineCommand({
 
 function isInFolder(values: LedgerValues, env: NodeJS.ProcessEnv): boolean {
   return databaseUrlOf(values, env) === undefined
-}
-
-function keysOf(given: readonly string[] | undefined, { TALLYGATE_API_KEY }: NodeJS.ProcessEnv): readonly string[] {
-  const { apiKey } = resolveOptions({}, { TALLYGATE_API_KEY })
-  const keys = given ?? (apiKey === undefined ? [] : [apiKey])
-  if (keys.length === 0)
-    throw new Stop(
-      2,
-      'An API key is needed, so that nobody else can write into the ledger: set TALLYGATE_API_KEY, to the output of `openssl rand -hex 24` for example, or give `--api-key <key>`.',
-    )
-  if (keys.some((key) => /\s/.test(key))) throw new Stop(2, 'An API key is one word: it cannot have spaces.')
-  return keys
-}
-
-function portOf(text: string | undefined): number {
-  if (text === undefined) return PORT
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
-  if (!(port <= 65_535)) throw new Stop(2, `\`--port\` takes a whole number up to 65535; got ${JSON.stringify(text)}.`)
-  return port
-}
-
-function cannotListen({ code, message }: NodeJS.ErrnoException, host = '127.0.0.1', port: number): string {
-  const where = `${host}:${port}`
-  if (code === 'EADDRINUSE') return `Something else listens on ${where} already: choose another \`--port\`.`
-  if (code === 'EACCES') return `This user may not listen on ${where}: choose a \`--port\` above 1023.`
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return `This machine has no address ${host}: choose another \`--host\`.`
-  return `It cannot listen on ${where}: ${message}.`
-}
-
-/** Resolves to the first signal that asks for an end; a second one ends the process at once, as if nobody listened. */
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))
-  })
 }

@@ -49,6 +49,8 @@ export interface LimitStats {
   readonly observed: number
   /** Calls whose output cap a limit of mode `clamp` has lowered. */
   readonly clamped: number
+  /** Streams that a limit of mode `stream` has ended. */
+  readonly endedStreams: number
   /** Whether the limit store answers, how often it stopped to, and the calls that went on without money meanwhile. */
   readonly isStoreDown: boolean
   readonly storeOutages: number

@@ -1,23 +1,54 @@
 // The ingest endpoint as a function from a request to an answer. The contract is docs/wire.md.
 
 import { MeterError } from '../errors.ts'
-import { fromWire, type LLMEvent, SCHEMA_VERSION } from '../event.ts'
+import type { LimitStore } from '../limits/limit-store.ts'
 import { createProblems, type Problem } from '../problems.ts'
 import type { Ledger } from '../sinks/ledger.ts'
-import { checkWireBatch, checkWireEvent, explainWireBatch, explainWireEvent } from '../wire.ts'
-import { MAX_BATCH_EVENTS } from '../wire-fields.ts'
+import { createAdmission } from './admission.ts'
 import { answer, refusal, wrongMethod } from './answer.ts'
+import { createBatches } from './batches.ts'
 import { readJson } from './body.ts'
-import { createKeyring } from './keyring.ts'
-import { dropLimit, readLimits, tenantOf, writeLimit } from './limits.ts'
+import { type ChangeLog, noteKeys } from './changes.ts'
+import { createHealth } from './health.ts'
+import { type ApiKey, type Caller, createKeyring, mayDo } from './keys.ts'
+import { createLeases } from './leases.ts'
+import { dropLimit, notingLimits, type PlainLimits, readLimits, tenantOf, writeLimit } from './limits.ts'
+import { createMetrics, METRICS_TYPE, type RouteName } from './metrics.ts'
+import { createOutage } from './outage.ts'
+import { createPage } from './page.ts'
+import { createReadiness } from './readiness.ts'
+import { createSessions, isOwnPage } from './sessions.ts'
+import { createSignIn } from './sign-in.ts'
+import type { ViewLedger } from './view-ledger.ts'
+import { createViews, isViewPath } from './views.ts'
 
 export interface IngestOptions {
   readonly ledger: Ledger
-  /** Any of them opens every address but `/healthz`. */
-  readonly apiKeys: readonly string[]
+  /** What opens every address but `/`, `/healthz` and `/readyz`: each within its `role`, its `project` and its `tenant`. */
+  readonly apiKeys: readonly (string | ApiKey)[]
+  /** Where the accounts of `POST /v1/leases` are; without it, limits are only told and not held. The caller's to close. */
+  readonly limitStore?: LimitStore | undefined
+  /** The same ledger, opened by `openLedger` of `tallygate/ledger`: answers `GET /v1/totals` and the other views. The caller's to close. */
+  readonly views?: ViewLedger | undefined
+  /** The text of `tallygate/dashboard.html`, which is shown at `/` where there are `views`. */
+  readonly page?: string | undefined
+  /** Signs in once, in place of a key, and with all rights. */
+  readonly oneTimeToken?: string | undefined
+  /** Where changes of limits and keys are noted; `fileChangeLog(path)`. */
+  readonly changes?: ChangeLog | undefined
+  /** False where the keys are of one run only, and none of them is worth a line. */
+  readonly notesKeys?: boolean | undefined
+  /** Further fields of `GET /v1/health`. */
+  readonly moreHealth?: (() => Promise<Readonly<Record<string, unknown>>>) | undefined
   /** The largest body that is taken, packed or unpacked; 8 MiB. */
   readonly maxBodyBytes?: number | undefined
-  /** Told when the ledger fails; without it, that is a warning of the process. */
+  /** Bytes of bodies, as they came, that are held at once: above, the answer is 429; 64 MiB. */
+  readonly maxHeldBytes?: number | undefined
+  /** Ingest requests under way at once: above, the answer is 429; 256. */
+  readonly maxRequests?: number | undefined
+  /** The version that `/metrics` tells. */
+  readonly version?: string | undefined
+  /** Told when the ledger fails, once until it works again; without it, that is a warning of the process. */
   readonly onProblem?: ((problem: Problem) => void) | undefined
   /** Epoch milliseconds: decides which window is the current one. */
   readonly now?: (() => number) | undefined
@@ -26,98 +57,193 @@ export interface IngestOptions {
 export type RequestHandler = (request: Request) => Promise<Response>
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024
+const MAX_HELD_BYTES = 64 * 1024 * 1024
+const MAX_REQUESTS = 256
+/** As many as the pool of the PostgreSQL ledger has connections; SQLite writes one after the other anyway. */
+const MAX_TURNS = 4
+/** Senders give up after 15 seconds. */
+const MAX_WAIT_MS = 10_000
+/** What sets a limit is one line. */
+const MAX_LIMIT_BYTES = 64 * 1024
 const LIMITS = '/v1/limits/'
 const RETRY_AFTER_SECONDS = 5
-/** zod takes a while over each: a batch of nonsense must not hold up everybody else's. */
-const MAX_EXPLAINED = 100
 
 /**
- * Serves `POST /v1/ingest`, `/v1/limits/{tenant}` and `GET /healthz` from a ledger, in any framework that speaks
- * `Request` and `Response`. `serve()` puts it on a port of its own.
+ * Serves `POST /v1/ingest`, `/v1/limits/{tenant}`, `GET /metrics`, `/readyz` and `/healthz` from a ledger, `POST
+ * /v1/leases` from a limit store, and with `views` what the ledger says and the dashboard, in any framework that speaks `Request` and `Response`. `serve()` puts it on a port of its own.
  *
  * @example
  * const ingest = createIngest({ ledger: sqliteLedger({ path: 'ledger.db' }), apiKeys: ['k-1'] })
  * app.all('/v1/*', (c) => ingest(c.req.raw))
  */
 export function createIngest(options: IngestOptions): RequestHandler {
-  const { ledger, maxBodyBytes = MAX_BODY_BYTES, now = Date.now } = options
-  const opens = createKeyring(options.apiKeys)
-  const problems = createProblems({ onProblem: options.onProblem, raiseOnError: false })
+  const { ledger, maxBodyBytes = MAX_BODY_BYTES, now = Date.now, views: book, changes } = options
+  const keyring = createKeyring(options.apiKeys)
+  const problems = createProblems({ onProblem: tell, raiseOnError: false })
+  const metrics = createMetrics(options.version)
+  const outage = createOutage()
+  const isReady = createReadiness(ledger)
+  const admission = createAdmission({
+    maxRequests: options.maxRequests ?? MAX_REQUESTS,
+    maxBytes: options.maxHeldBytes ?? MAX_HELD_BYTES,
+    maxTurns: MAX_TURNS,
+    maxWaitMs: MAX_WAIT_MS,
+  })
+  const takeBatch = createBatches({ ledger, maxBodyBytes, metrics, outage, admission, works, unavailable })
 
-  async function route(request: Request): Promise<Response> {
-    const { pathname, searchParams } = new URL(request.url)
+  const leases = options.limitStore && createLeases({ ledger, store: options.limitStore, now, went: storeWent })
+  const limitsOf = ({ project }: Caller) => leases?.limitsOf(project) ?? ledger
+
+  const { version, moreHealth: more } = options
+  const health = book && createHealth({ ledger: book, isReady: () => isUp(), metrics, version, now, more })
+  const sessions = createSessions(now)
+  const signIn = createSignIn({ keyring, sessions, now, oneTimeToken: options.oneTimeToken })
+  const showPage = options.page === undefined ? undefined : createPage(options.page)
+  const showView = book && createViews({ ledger: book, limitsOf, health: () => health!.view(), changes, now })
+  if (changes && options.notesKeys !== false)
+    noteKeys(changes, keyring.callers, new Date(now()).toISOString()).catch((cause: unknown) => untold(cause))
+
+  async function route(request: Request, name: RouteName, url: URL): Promise<Response> {
     const { method } = request
-    if (pathname === '/healthz') return method === 'GET' ? answer(200, { ok: true }) : wrongMethod('GET')
-    const isIngest = pathname === '/v1/ingest'
-    if (!isIngest && !pathname.startsWith(LIMITS)) return refusal(404, 'There is nothing at this address.')
-    if (!opens(request.headers.get('authorization')))
+    const { pathname, searchParams } = url
+    const isGet = method === 'GET' || method === 'HEAD'
+    if (name === 'health') {
+      if (!isGet) return wrongMethod('GET')
+      return pathname === '/healthz' ? answer(200, { ok: true }) : readiness()
+    }
+    if (name === 'page' && showPage) return showPage(request)
+    if (name === 'session' && showView) return signIn(request)
+    const isThere = { leases: leases, views: showView, page: undefined, session: undefined, other: undefined }
+    if (name in isThere && !isThere[name as keyof typeof isThere])
+      return refusal(404, 'There is nothing at this address.')
+    const caller = callerOf(request)
+    if (caller === undefined)
       return refusal(401, 'The API key is missing or unknown: send it as `Authorization: Bearer <key>`.', {
         'www-authenticate': 'Bearer',
       })
-    if (isIngest) return method === 'POST' ? takeBatch(request) : wrongMethod('POST')
+    if (name === 'views') return showView!(request, url, caller)
+    if (name === 'metrics') {
+      if (!mayDo(caller, 'read')) return mayNot(caller)
+      return isGet ? metricsPage() : wrongMethod('GET')
+    }
+    if (name === 'limits' && isGet && mayDo(caller, 'read'))
+      return readLimits(limitsOf(caller), tenantOf(pathname.slice(LIMITS.length)), now())
+    if (!mayDo(caller, 'ingest')) return mayNot(caller)
+    if (name === 'ingest') return method === 'POST' ? takeBatch(request, caller) : wrongMethod('POST')
+    if (name === 'leases' && isGet) return leases!.greet(caller.project)
+    if (name === 'leases') return method === 'POST' ? takeLeases(request, caller.project) : wrongMethod('GET, POST')
+    const limits = changes ? noted(limitsOf(caller), caller) : limitsOf(caller)
     const tenantId = tenantOf(pathname.slice(LIMITS.length))
-    if (method === 'GET') return readLimits(ledger, tenantId, now())
-    if (method === 'DELETE') return dropLimit(ledger, tenantId, searchParams.get('per'), now())
+    if (isGet) return readLimits(limits, tenantId, now())
+    if (method === 'DELETE') return dropLimit(limits, tenantId, searchParams.get('per'), now())
     if (method !== 'PUT') return wrongMethod('GET, PUT, DELETE')
-    const body = await readJson(request, maxBodyBytes)
-    return body instanceof Response ? body : writeLimit(ledger, tenantId, body.value, now())
+    const body = await readJson(request, Math.min(maxBodyBytes, MAX_LIMIT_BYTES))
+    return body instanceof Response ? body : writeLimit(limits, tenantId, body.value, now())
   }
 
-  async function takeBatch(request: Request): Promise<Response> {
-    const body = await readJson(request, maxBodyBytes)
-    if (body instanceof Response) return body
-    const { value } = body
-    if (!checkWireBatch(value)) return refusal(400, (await explainWireBatch(value)) ?? 'The body is no batch.')
-    // Not a 400, after which a sender gives events up: a newer sender pauses and keeps them until this server is newer too.
-    if (value.schema_version > SCHEMA_VERSION)
-      return refusal(415, `This server takes schema versions up to ${SCHEMA_VERSION}.`)
-    if (value.events.length > MAX_BATCH_EVENTS) return refusal(413, `A batch is at most ${MAX_BATCH_EVENTS} events.`)
-    const events: LLMEvent[] = []
-    const rejected: { event_id: string | null; reason: string }[] = []
-    for (const event of value.events) {
-      if (checkWireEvent(event)) events.push(fromWire(event as Record<string, unknown>))
-      else rejected.push({ event_id: idOf(event), reason: await reasonFor(event, rejected.length) })
-    }
-    const delivery = await ledger.send({ id: value.batch_id, events }, request.signal)
-    switch (delivery.outcome) {
-      case 'delivered': {
-        for (const { eventId, reason } of delivery.rejected ?? []) rejected.push({ event_id: eventId, reason })
-        const duplicates = delivery.duplicates ?? 0
-        return answer(200, { accepted: value.events.length - duplicates - rejected.length, duplicates, rejected })
-      }
-      case 'too-large':
-        return refusal(413, 'The ledger takes smaller batches.')
-      case 'rejected':
-        return refusal(422, 'The ledger refused the batch.')
-      case 'retry':
-      case 'paused':
-        return unavailable(delivery.error)
-    }
+  /** By its key, or, from the pages of this very server, by the cookie of a session. */
+  function callerOf(request: Request): Caller | undefined {
+    const authorization = request.headers.get('authorization')
+    if (authorization !== null) return keyring.callerOf(authorization)
+    return isOwnPage(request) ? sessions.callerOf(request.headers.get('cookie')) : undefined
   }
+
+  /** The limits, of which each change leaves a line in the trail. */
+  function noted(limits: PlainLimits, { name: by }: Caller): PlainLimits {
+    return notingLimits(limits, async (change) => {
+      await changes!.note({ at: new Date(now()).toISOString(), by, ...change }).catch(untold)
+    })
+  }
+
+  function untold(cause: unknown): void {
+    problems.report({ kind: 'ledger', message: 'The trail of changes cannot be written.', cause }, 'changes')
+  }
+
+  function tell(problem: Problem): unknown {
+    health?.note(problem)
+    if (options.onProblem) return options.onProblem(problem)
+    return process.emitWarning(problem.message, { type: 'TallygateWarning', code: problem.kind })
+  }
+
+  async function takeLeases(request: Request, project: string | undefined): Promise<Response> {
+    const body = await readJson(request, maxBodyBytes)
+    return body instanceof Response ? body : leases!.answer(body.value, project)
+  }
+
+  async function isUp(): Promise<boolean> {
+    return !outage.isLasting && (await isReady())
+  }
+
+  async function readiness(): Promise<Response> {
+    if (await isUp()) return answer(200, { ok: true })
+    return refusal(503, 'The ledger cannot be written.', { 'retry-after': String(RETRY_AFTER_SECONDS) })
+  }
+
+  function metricsPage(): Response {
+    const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store' }
+    return new Response(metrics.text(admission), { headers })
+  }
+
+  function works(): void {
+    if (outage.worked()) for (const key of said.splice(0)) problems.clear(key)
+  }
+
+  function storeWent(cause?: unknown): void {
+    if (cause === undefined) {
+      problems.clear('limit:store')
+      return
+    }
+    const message = cause instanceof MeterError ? cause.message : 'The limit store behind the leases failed.'
+    problems.report({ kind: 'limit', message, cause }, 'limit:store')
+  }
+
+  const said: string[] = []
 
   /** 503: the sender keeps its events and comes back. What is wrong here is for our own log and not for strangers. */
-  function unavailable(cause: unknown): Response {
-    const message = cause instanceof MeterError ? cause.message : 'The ledger behind the ingest endpoint failed.'
-    problems.report({ kind: 'ledger', message, cause }, `ledger:${message}`)
+  function unavailable(cause?: unknown): Response {
+    if (cause !== undefined) {
+      const message = cause instanceof MeterError ? cause.message : 'The ledger behind the ingest endpoint failed.'
+      const key = `ledger:${message}`
+      if (!said.includes(key)) said.push(key)
+      outage.failed()
+      metrics.ledgerFailed()
+      problems.report({ kind: 'ledger', message, cause }, key)
+    }
     return refusal(503, 'The ledger is not available.', { 'retry-after': String(RETRY_AFTER_SECONDS) })
   }
 
-  return async (request) => {
+  async function answerTo(request: Request, name: RouteName, url: URL): Promise<Response> {
     try {
-      return await route(request)
+      return await route(request, name, url)
     } catch (cause) {
       if (cause instanceof MeterError && cause.code === 'BAD_INPUT') return refusal(400, cause.message)
       return unavailable(cause)
     }
   }
+
+  return async (request) => {
+    const began = performance.now()
+    const url = new URL(request.url)
+    const name = routeOf(url.pathname)
+    const response = await answerTo(request, name, url)
+    metrics.answered(name, response.status)
+    if (name === 'ingest') metrics.took((performance.now() - began) / 1000)
+    return response
+  }
 }
 
-function idOf(event: unknown): string | null {
-  const id = (event as { event_id?: unknown } | null)?.event_id
-  return typeof id === 'string' && id.length <= 256 ? id : null
+function mayNot({ role, tenant }: Caller): Response {
+  const what = tenant === undefined ? `has the role \`${role}\`` : 'is for `GET /v1/usage` of one tenant'
+  return refusal(403, `This key ${what}, which does not open this address.`)
 }
 
-async function reasonFor(event: unknown, explained: number): Promise<string> {
-  const reason = explained < MAX_EXPLAINED ? await explainWireEvent(event) : undefined
-  return reason ?? 'This is no event of the wire.'
+function routeOf(pathname: string): RouteName {
+  if (pathname === '/') return 'page'
+  if (pathname === '/v1/session') return 'session'
+  if (isViewPath(pathname)) return 'views'
+  if (pathname === '/v1/ingest') return 'ingest'
+  if (pathname.startsWith(LIMITS)) return 'limits'
+  if (pathname === '/v1/leases') return 'leases'
+  if (pathname === '/metrics') return 'metrics'
+  return pathname === '/healthz' || pathname === '/readyz' ? 'health' : 'other'
 }

@@ -6,6 +6,10 @@ import { formatUsd, parseUsd } from '../money.ts'
 import type { Ledger, StoredLimit } from '../sinks/ledger.ts'
 import { tenantIdFault } from '../tenant.ts'
 import { answer } from './answer.ts'
+import type { Change } from './changes.ts'
+
+/** What is told and set here: limits of whole tenants. */
+export type PlainLimits = Pick<Ledger, 'limits' | 'spent' | 'putLimit' | 'removeLimit'>
 
 /** The tenant of a path's last segment. Throws a `MeterError` for none. */
 export function tenantOf(segment: string): string {
@@ -20,7 +24,7 @@ export function tenantOf(segment: string): string {
   return tenantId
 }
 
-export async function readLimits(ledger: Ledger, tenantId: string, now: number): Promise<Response> {
+export async function readLimits(ledger: PlainLimits, tenantId: string, now: number): Promise<Response> {
   const limits = (await ledger.limits()).filter((limit) => limit.tenantId === tenantId)
   const shown = limits.map(async ({ window, limit, mode }) => {
     const end = windowEnd(window, now)
@@ -35,14 +39,48 @@ export async function readLimits(ledger: Ledger, tenantId: string, now: number):
   return answer(200, { tenant_id: tenantId, limits: await Promise.all(shown) })
 }
 
-export async function writeLimit(ledger: Ledger, tenantId: string, body: unknown, now: number): Promise<Response> {
+export async function writeLimit(ledger: PlainLimits, tenantId: string, body: unknown, now: number): Promise<Response> {
   await ledger.putLimit({ tenantId, ...limitOf(body) })
   return readLimits(ledger, tenantId, now)
 }
 
-export async function dropLimit(ledger: Ledger, tenantId: string, per: string | null, now: number): Promise<Response> {
+export async function dropLimit(
+  ledger: PlainLimits,
+  tenantId: string,
+  per: string | null,
+  now: number,
+): Promise<Response> {
   await ledger.removeLimit(tenantId, windowOf(per ?? 'month'))
   return readLimits(ledger, tenantId, now)
+}
+
+/** The same limits, of which each change is told with how it was before. */
+export function notingLimits(
+  limits: PlainLimits,
+  note: (change: Pick<Change, 'what' | 'of' | 'before' | 'after'>) => Promise<void>,
+): PlainLimits {
+  const stored = async (tenantId: string, window: LimitWindow) => {
+    const found = (await limits.limits()).find((limit) => limit.tenantId === tenantId && limit.window === window)
+    return found === undefined ? null : inWords(found)
+  }
+  return {
+    limits: () => limits.limits(),
+    spent: (tenantId, since) => limits.spent(tenantId, since),
+    async putLimit(limit) {
+      const before = await stored(limit.tenantId, limit.window)
+      await limits.putLimit(limit)
+      await note({ what: 'limit.set', of: limit.tenantId, before, after: inWords(limit) })
+    },
+    async removeLimit(tenantId, window) {
+      const before = await stored(tenantId, window)
+      await limits.removeLimit(tenantId, window)
+      if (before !== null) await note({ what: 'limit.removed', of: tenantId, before, after: null })
+    },
+  }
+}
+
+function inWords({ window, limit, mode }: StoredLimit): string {
+  return `$${formatUsd(limit)} per ${window}, ${mode}`
 }
 
 function limitOf(body: unknown): Omit<StoredLimit, 'tenantId'> {

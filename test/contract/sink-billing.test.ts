@@ -34,36 +34,68 @@ const many = (count: number) => Array.from({ length: count }, () => event())
 
 interface Bench {
   readonly sink: Sink
+  /** As an application would make it that bills estimates at once. */
+  readonly billing: () => Sink
   readonly server: BillingServer<unknown>
   /** The ids of the events that are counted, in the order of arrival. */
   readonly counted: () => string[]
+  /** What is counted for each. */
+  readonly values: () => unknown[]
 }
 
 const BENCHES: Record<string, () => Promise<Bench>> = {
   stripe: async () => {
     const server = await stripe()
-    const sink = stripeSink({ apiKey: 'sk_test', url: server.url, meters: { tokens: 'tokens' } })
-    return { sink, server, counted: () => server.stored.map(({ identifier }) => identifier.split(':')[0]!) }
+    const make = (estimates?: 'bill') =>
+      stripeSink({ apiKey: 'sk_test', url: server.url, meters: { tokens: 'tokens' }, estimates })
+    return {
+      sink: make(),
+      billing: () => make('bill'),
+      server,
+      counted: () => server.stored.map(({ identifier }) => identifier.split(':')[0]!),
+      values: () => server.stored.map(({ payload }) => payload['value']),
+    }
   },
   'stripe-stream': async () => {
     const server = await stripe()
-    const sink = stripeStreamSink({
-      apiKey: 'sk_test',
-      url: server.url,
-      streamUrl: server.url,
-      meters: { tokens: 'tokens' },
-    })
-    return { sink, server, counted: () => server.stored.map(({ identifier }) => identifier.split(':')[0]!) }
+    const make = (estimates?: 'bill') =>
+      stripeStreamSink({
+        apiKey: 'sk_test',
+        url: server.url,
+        streamUrl: server.url,
+        meters: { tokens: 'tokens' },
+        estimates,
+      })
+    return {
+      sink: make(),
+      billing: () => make('bill'),
+      server,
+      counted: () => server.stored.map(({ identifier }) => identifier.split(':')[0]!),
+      values: () => server.stored.map(({ payload }) => payload['value']),
+    }
   },
   lago: async () => {
     const server = await lago()
-    const sink = lagoSink({ apiKey: 'lago-key', url: server.url, meters: { cost: 'cost' } })
-    return { sink, server, counted: () => server.stored.map(({ transaction_id }) => transaction_id.split(':')[0]!) }
+    const make = (estimates?: 'bill') =>
+      lagoSink({ apiKey: 'lago-key', url: server.url, meters: { tokens: 'tokens' }, estimates })
+    return {
+      sink: make(),
+      billing: () => make('bill'),
+      server,
+      counted: () => server.stored.map(({ transaction_id }) => transaction_id.split(':')[0]!),
+      values: () => server.stored.map(({ properties }) => properties['value']),
+    }
   },
   openmeter: async () => {
     const server = await openMeter()
-    const sink = openMeterSink({ apiKey: 'om-key', url: server.url })
-    return { sink, server, counted: () => server.stored.map(({ id }) => id) }
+    const make = (estimates?: 'bill') => openMeterSink({ apiKey: 'om-key', url: server.url, estimates })
+    return {
+      sink: make(),
+      billing: () => make('bill'),
+      server,
+      counted: () => server.stored.map(({ id }) => id),
+      values: () => server.stored.map(({ data }) => String(data['total_tokens'])),
+    }
   },
 }
 
@@ -148,6 +180,56 @@ describe.each(Object.entries(BENCHES))('the %s sink', (name, make) => {
     await delivery.close()
     expect(delivery.stats()).toMatchObject({ delivered: 4, rejected: 2, queued: 0 })
     expect(counted().sort()).toEqual(good.map((one) => one.eventId).sort())
+  })
+
+  const REASON = 'it is an estimate of a job that was not over: what the provider reports of it is billed'
+  const estimate = (over: Partial<LLMEvent> = {}) =>
+    event({ usageSource: 'estimated', usageFlags: ['job:open'], totalTokens: 9000, ...over })
+
+  test('holds back the estimate of a job that was not over, and bills what was reported of it, once', async () => {
+    const { sink, server, values, counted } = await make()
+    await using _ = server
+    const open = estimate()
+    const { eventId } = open
+    expect(await sink.send(batch(open), signal)).toMatchObject({
+      outcome: 'delivered',
+      rejected: [{ eventId, reason: REASON }],
+    })
+    expect(counted()).toEqual([])
+    const reported = event({ eventId, totalTokens: 125 })
+    for (let times = 0; times < 2; times++)
+      expect(await sink.send(batch(reported, event()), signal)).not.toHaveProperty('rejected')
+    // A spool that is found late brings the estimate again.
+    await sink.send(batch(open), signal)
+    expect(counted().filter((id) => id === eventId)).toHaveLength(1)
+    expect(new Set(values())).toEqual(new Set(['125']))
+    await sink.close?.()
+  })
+
+  test('bills what was reported where a batch has the estimate too, whichever comes first', async () => {
+    const { sink, server, values, counted } = await make()
+    await using _ = server
+    const [first, second] = [estimate(), estimate()]
+    const told = ({ eventId }: LLMEvent) => event({ eventId, totalTokens: 125 })
+    const delivery = await sink.send(batch(first, told(first), told(second), second, event()), signal)
+    expect(delivery).toMatchObject({ outcome: 'delivered' })
+    expect(delivery).not.toHaveProperty('rejected')
+    expect([counted().length, new Set(values())]).toEqual([3, new Set(['125'])])
+    await sink.close?.()
+  })
+
+  test('bills an estimate at once that is the last word, and with `estimates: bill` any other, for good', async () => {
+    const { sink, billing, server, values, counted } = await make()
+    await using _ = server
+    await sink.send(batch(event({ usageSource: 'estimated', totalTokens: 7 })), signal)
+    expect(values()).toEqual(['7'])
+    await sink.close?.()
+    const other = billing()
+    const open = estimate()
+    expect(await other.send(batch(open), signal)).not.toHaveProperty('rejected')
+    expect(await other.send(batch(event({ eventId: open.eventId })), signal)).toMatchObject({ outcome: 'delivered' })
+    expect([counted().length, values()]).toEqual([2, ['7', '9000']])
+    await other.close?.()
   })
 
   test('takes an empty batch, and can be closed before and after', async () => {
@@ -245,6 +327,10 @@ describe('what is billed', () => {
     [
       () => stripeSink({ apiKey: 'a\nb', meters: { a: 'cost' } }),
       'Expected `apiKey` to be a string of visible ASCII characters.',
+    ],
+    [
+      () => stripeSink({ apiKey: 'k', meters: { a: 'cost' }, estimates: 'cancel' as never }),
+      "Expected `estimates` to be 'hold' or 'bill', got \"cancel\".",
     ],
     [() => openMeterSink({ url: 'ftp://x' }), 'Expected `url` to be an http or https address, got "ftp://x".'],
   ])('options that cannot be are refused: %#', (make, message) => {

@@ -76,9 +76,9 @@ describe('the ingest server', () => {
       const response = await fetch(`${server.url}/v1/limits/x`, { headers: { authorization: `Bearer ${key}` } })
       expect(response.status).toBe(status)
     }
-    for (const apiKeys of [[], [''], ['two words'], [5 as never], undefined as never])
+    for (const apiKeys of [[], undefined as never, 'k' as never])
       expect(() => createIngest({ ledger: book.ledger, apiKeys })).toThrow(
-        'Expected `apiKeys` to be one or more strings without spaces.',
+        'Expected `apiKeys` to be a list of at least one key.',
       )
   })
 
@@ -165,7 +165,7 @@ describe('the ingest server', () => {
     expect([answer.accepted, answer.duplicates, answer.rejected.length]).toEqual([2, 0, 152])
     expect(answer.rejected[0]!.reason).toBe('Expected `model` to be a string of at most 1024 characters, got `5`.')
     expect(answer.rejected[120]!.reason).toBe('This is no event of the wire.')
-    expect(answer.rejected.slice(-2).map(({ event_id }) => event_id)).toEqual([null, null])
+    expect(answer.rejected.slice(-2).map(({ event_id }) => event_id)).toEqual([null, 'x'.repeat(300)])
   })
 
   test('tells its own log what is wrong with the ledger, and strangers to come back', async () => {

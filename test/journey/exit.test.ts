@@ -110,14 +110,14 @@ test('a call that still waits for its limit when the process exits was never sen
   expect(emulator.requests).toEqual([])
 })
 
-test('a call reported by hand right before process.exit() is in the ledger, without a price', async () => {
+test('a call reported by hand right before process.exit() is in the ledger, with its price', async () => {
   await using emulator = await startEmulator()
   const events = await eventsOf(
     `meter.trackManually({ provider: 'openai', model: 'gpt-4o', inputTokens: 5, outputTokens: 7, tenantId: 'acme' })
     process.exit(0)`,
     emulator,
   )
-  expect(events).toMatchObject([{ tenantId: 'acme', inputTokens: 5, outputTokens: 7, costSource: 'unpriced' }])
+  expect(events).toMatchObject([{ tenantId: 'acme', inputTokens: 5, outputTokens: 7, costUsd: '0.0000825' }])
 })
 
 test.each([

@@ -54,6 +54,18 @@ test('what a meter records is in the report, with its limits, and can be priced 
   await again.close()
 })
 
+test('limits are shared by all that write into it, of every kind, and nobody passes one', async () => {
+  const databaseUrl = await database('limited')
+  const meters = [1, 2].map(() => new Meter({ databaseUrl, dir: folder() }))
+  onTestFinished(async () => void (await Promise.all(meters.map((meter) => meter.close()))))
+  const [first, second] = meters as [Meter, Meter]
+  const SEARCH = { tenant: 'acme', feature: 'search' }
+  await first.setLimit(SEARCH, { usd: 0.5, per: 'total', mode: 'hard' })
+  first.forTenant('acme', { feature: 'search' }, () => first.trackManually({ ...CALL, inputTokens: 500_000 }))
+  await first.close()
+  expect(await second.limits(SEARCH)).toMatchObject([{ limitUsd: '0.5', remainingUsd: '0', mode: 'hard' }])
+})
+
 test('the ingest endpoint stores into it, and an event that came both ways counts once', async () => {
   const databaseUrl = await database('served')
   const cwd = folder()
@@ -104,7 +116,8 @@ test('what cannot be is said in one sentence, without the password', async () =>
   expect((await failed(['report', '--database-url', await database('empty')]))[1]).toMatch(
     /^There is no ledger in .+\/empty, schema tallygate\.$/,
   )
-  expect((await failed(['migrate']))[0]).toBe(2)
+  const none = await failed(['migrate'])
+  expect([none[0], String(none[1]).split(' at ')[0]]).toEqual([1, 'There is no ledger'])
   expect(await failed(['migrate', '--database-url', away])).toEqual([
     1,
     'The database at 127.0.0.1:9/db could not be reached (ECONNREFUSED).',

@@ -62,9 +62,15 @@ test('every key that was given opens it, and no other does', async () => {
 })
 
 test.each([
-  ['no key', [], {}, 2, /^An API key is needed, .*`--api-key <key>`\.\n$/],
+  ['no key', [], {}, 2, /^An API key is needed, .*`--api-key <key>` or `--keys <file>`\.\n$/],
   ['an empty key', [], { TALLYGATE_API_KEY: '' }, 2, /^An API key is needed, /],
-  ['a key of two words', ['--api-key', 'two words'], {}, 2, /^An API key is one word: it cannot have spaces\.\n$/],
+  [
+    'a key of two words',
+    ['--api-key', 'two words'],
+    {},
+    2,
+    /^Key 1 of `--api-key` is not a string of visible ASCII characters without spaces\.\n$/,
+  ],
   [
     'a port that cannot be',
     ['--api-key', 'k', '--port', '70000'],

@@ -139,6 +139,8 @@ describe.each(copies)('openai %s', (_version, copy) => {
     expect(event).toMatchObject({ tenantId: 'acme', endpoint: 'responses', usageSource: 'estimated' })
     expect(event!.inputTokens).toBeGreaterThan(0)
     expect(event!.usageBounds).toBeDefined()
+    // So that whoever bills it knows that this may not be the last word.
+    expect(event!.usageFlags).toEqual(['job:open'])
   })
 
   test('a response in the background that is streamed to its end counts once, also when it is asked for later', async () => {

@@ -1,11 +1,12 @@
 // An application under load that is killed from outside: it makes calls as fast as it can, and writes down the id of each
-// whose `await` has gone on. Run by test/journey/crash.test.ts and scripts/soak-crash.mjs.
+// whose `await` has gone on; with BY_HAND it reports calls instead, some ten times as many. Run by
+// test/journey/crash.test.ts and scripts/soak-crash.mjs.
 
 import { openSync, writeSync } from 'node:fs'
 import OpenAI from 'openai'
 import { Meter } from 'tallygate'
 
-const { SEEN = '', ROUND = '0', AT_ONCE = '8', INGEST_URL, API_KEY } = process.env
+const { SEEN = '', ROUND = '0', AT_ONCE = '8', BY_HAND, INGEST_URL, API_KEY } = process.env
 
 const meter = new Meter({
   ...(INGEST_URL ? { url: INGEST_URL, apiKey: API_KEY } : {}),
@@ -37,4 +38,17 @@ async function work(): Promise<never> {
   }
 }
 
-await Promise.all(Array.from({ length: Number(AT_ONCE) }, work))
+const LOT = 50
+
+async function report(): Promise<never> {
+  for (;;) {
+    for (let at = 0; at < LOT; at++) {
+      const responseId = `${ROUND}-${++made}`
+      meter.trackManually({ provider: 'openai', model: 'gpt-4o', tenantId: 'acme', inputTokens: 100, responseId })
+      writeSync(seen, `${responseId}\n`)
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+await (BY_HAND ? report() : Promise.all(Array.from({ length: Number(AT_ONCE) }, work)))

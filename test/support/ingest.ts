@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { createIngest } from '../../src/server/ingest.ts'
+import type { LimitStore } from '../../src/limits/limit-store.ts'
+import { sqliteLimitStore } from '../../src/limits/sqlite-store.ts'
+import { createIngest, type IngestOptions } from '../../src/server/ingest.ts'
 import { listen } from '../../src/server/serve.ts'
 import { type HttpSinkOptions, httpSink } from '../../src/sinks/http.ts'
 import type { Sink } from '../../src/sinks/sink.ts'
@@ -28,6 +30,8 @@ export interface TestIngest extends AsyncDisposable {
   readonly url: string
   readonly base: string
   readonly ledger: SqliteLedger
+  /** Where its leases are, if it has any. */
+  readonly limitStore: LimitStore | undefined
   /** Where the file of the ledger is. */
   readonly folder: string
   readonly received: readonly Received[]
@@ -36,10 +40,17 @@ export interface TestIngest extends AsyncDisposable {
   sink(options?: Partial<HttpSinkOptions>): Sink
 }
 
-export async function ingest(): Promise<TestIngest> {
+export interface TestIngestOptions extends Partial<Pick<IngestOptions, 'apiKeys' | 'now' | 'onProblem'>> {
+  /** With leases, of accounts in the same folder; or of these. */
+  readonly leases?: boolean | LimitStore
+}
+
+export async function ingest({ leases = false, ...options }: TestIngestOptions = {}): Promise<TestIngest> {
   const folder = temporaryFolder()
   const ledger = sqliteLedger({ path: join(folder.path, 'ledger.db') })
-  const handler = createIngest({ ledger, apiKeys: [API_KEY], onProblem: () => {} })
+  const own = leases === true ? sqliteLimitStore({ path: join(folder.path, 'limits.db') }) : undefined
+  const limitStore = own ?? (typeof leases === 'object' ? leases : undefined)
+  const handler = createIngest({ ledger, limitStore, apiKeys: [API_KEY], onProblem: () => {}, ...options })
   const received: Received[] = []
   const scripted: Misbehaviour[] = []
   const server = await listen(async (request) => {
@@ -63,6 +74,7 @@ export async function ingest(): Promise<TestIngest> {
     url,
     base: server.url,
     ledger,
+    limitStore,
     folder: folder.path,
     received,
     misbehave: (...answers) => void scripted.push(...answers),
@@ -70,6 +82,7 @@ export async function ingest(): Promise<TestIngest> {
     async [Symbol.asyncDispose]() {
       await server.close()
       await ledger.close()
+      await own?.close?.()
       folder[Symbol.dispose]()
     },
   }

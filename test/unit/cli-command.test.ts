@@ -7,7 +7,7 @@ import { root } from '../../scripts/entries.mjs'
 import { type Command, defineCommand, readValues, Stop } from '../../src/cli/command.ts'
 import { demo } from '../../src/cli/demo.ts'
 import { flagOf, helpOf } from '../../src/cli/help.ts'
-import { dimensionsOf, inWords, periodOf, topOf } from '../../src/cli/query.ts'
+import { dimensionsOf, inWords, periodOf, topOf, whereOf } from '../../src/cli/query.ts'
 import { report } from '../../src/cli/report.ts'
 import { serve } from '../../src/cli/serve.ts'
 import { createTerminal, wantsColour } from '../../src/cli/terminal.ts'
@@ -77,7 +77,9 @@ describe('the options of a report', () => {
 
   test.each<readonly [() => unknown, string | RegExp]>([
     [() => dimensionsOf('tenat'), '`--by` cannot group by "tenat"; did you mean `tenant`?'],
-    [() => dimensionsOf(''), `\`--by\` cannot group by ""; it knows ${DIMENSIONS.join(', ')}.`],
+    [() => dimensionsOf(''), `\`--by\` cannot group by ""; it knows ${DIMENSIONS.join(', ')}, and tag:<name>.`],
+    [() => whereOf(['tenat=acme']), '`--where` cannot tell "tenat"; did you mean `tenant`?'],
+    [() => whereOf(['=acme']), /cannot tell ""; it knows/],
     [() => dimensionsOf('tenant,;drop table'), /cannot group by ";drop table"; it knows/],
     [() => periodOf({ since: 'soon' }, NOW), /^`--since` takes a date .*; got "soon"\.$/],
     [

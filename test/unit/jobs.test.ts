@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { jobEventId } from '../../src/call/job-event-id.ts'
 import {
   createJobs,
   type EndedJob,
@@ -9,7 +10,6 @@ import {
   type JobOrigin,
   type JobStore,
   type Jobs,
-  jobEventId,
 } from '../../src/call/jobs.ts'
 import type { FinishedCall } from '../../src/call/record.ts'
 import type { Hold } from '../../src/limits/limiter.ts'

@@ -22,6 +22,7 @@ const rest: Parameters<ReturnType<typeof createStats>['snapshot']>[0] = {
     overrunUsd: '0',
     observed: 0,
     clamped: 0,
+    endedStreams: 0,
     isStoreDown: false,
     storeOutages: 0,
     allowedWhileDown: 0,

@@ -1,0 +1,81 @@
+// What a view answers with: JSON, or the same table as CSV. Money is exact decimal digits in both.
+
+import { formatUsd } from '../money.ts'
+import type { TotalsRow } from '../sinks/ledger.ts'
+import { answer } from './answer.ts'
+import { type Cell, csvOf } from './csv.ts'
+
+export interface View {
+  readonly body: Readonly<Record<string, unknown>>
+  readonly table: Table
+}
+
+export interface Table {
+  /** Of the file that it is saved as. */
+  readonly name: string
+  readonly header: readonly string[]
+  readonly rows: readonly (readonly Cell[])[]
+}
+
+const FIGURES = {
+  calls: ({ calls }) => calls,
+  errors: ({ errors }) => errors,
+  input_tokens: ({ inputTokens }) => inputTokens,
+  cached_tokens: ({ cachedTokens }) => cachedTokens,
+  output_tokens: ({ outputTokens }) => outputTokens,
+  cost_usd: ({ cost }) => formatUsd(cost),
+  unpriced: ({ unpriced }) => unpriced,
+  estimated: ({ estimated }) => estimated,
+  resale_usd: ({ resale }) => (resale === undefined ? null : formatUsd(resale)),
+} as const satisfies Record<string, (row: TotalsRow) => number | string | null>
+
+/** The figures of a row by the names that they have in `tallygate report --json`. */
+export function figuresOf(row: TotalsRow): Record<string, number | string | null> {
+  return Object.fromEntries(Object.entries(FIGURES).map(([name, read]) => [name, read(row)]))
+}
+
+/** A row with its key under the names that it was grouped by. */
+export function rowOf(by: readonly string[], row: TotalsRow): Record<string, number | string | null> {
+  return { ...Object.fromEntries(by.map((dimension, i) => [dimension, row.key[i] ?? null])), ...figuresOf(row) }
+}
+
+export function totalsTable(name: string, by: readonly string[], rows: readonly TotalsRow[]): Table {
+  return {
+    name,
+    header: [...by, ...Object.keys(FIGURES)],
+    rows: rows.map((row) => [...by.map((_, i) => row.key[i] ?? null), ...Object.values(figuresOf(row))]),
+  }
+}
+
+/** A table whose rows are objects: their fields are its columns, and what is no scalar is written as JSON. */
+export function tableOf(name: string, header: readonly string[], rows: readonly object[]): Table {
+  const cells = rows.map((row) => header.map((column) => cellOf((row as Record<string, unknown>)[column])))
+  return { name, header, rows: cells }
+}
+
+function cellOf(value: unknown): Cell {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : (value as Cell)
+}
+
+export function show(request: Request, format: 'json' | 'csv' | undefined, { body, table }: View): Response {
+  const wantsCsv = format === 'csv' || (format === undefined && asksForCsv(request.headers.get('accept')))
+  if (!wantsCsv) return answer(200, body, { vary: 'accept' })
+  return new Response(csvOf(table.header, table.rows), {
+    headers: {
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': `attachment; filename="${table.name}.csv"`,
+      'cache-control': 'no-store',
+      vary: 'accept',
+      'x-content-type-options': 'nosniff',
+    },
+  })
+}
+
+/** Only where it is asked for before JSON is: a browser asks for everything. */
+function asksForCsv(accept: string | null): boolean {
+  return /^\s*text\/csv\b/i.test(accept ?? '')
+}
+
+export function timeOf(at: number | undefined): string | null {
+  return at === undefined ? null : new Date(at).toISOString()
+}
