@@ -22,8 +22,9 @@ export function finish(
   hold: Hold | undefined,
   context: FinishContext,
 ): void {
-  const { book } = context.prices
-  if (evidence || !book) settleLater(call, evidence, hold, context)
+  // Not yet there only where the answer was quicker than its reading: its event is on the disk all the same before this returns.
+  const book = evidence ? undefined : context.prices.now()
+  if (!book) settleLater(call, evidence, hold, context)
   else context.problems.guard('internal', 'recording a call', () => settle(call, book, hold, context))
 }
 

@@ -5,7 +5,12 @@ import type { EndedJob, Jobs } from './jobs.ts'
 
 /** What recording many calls needs of the rest of the meter. */
 export interface Recording {
-  readonly prices: { readonly book: PriceBook | undefined; readonly atOnce: PriceBook; load(): Promise<PriceBook> }
+  readonly prices: {
+    readonly book: PriceBook | undefined
+    now(): PriceBook | undefined
+    readonly atOnce: PriceBook
+    load(): Promise<PriceBook>
+  }
   /** How many events may be recorded at a stretch, and when there is room for as many again. */
   readonly room: { readonly events: number; again(): Promise<void> }
   /** Work that goes on after the call has ended; `atOnce` does without waiting what is left of it when the process exits. */
@@ -32,6 +37,7 @@ export function recordInTurn(
       await room.again()
     }
   }
-  if (prices.book && calls.length <= room.events) recordSome(calls.length, prices.book)
+  const book = calls.length <= room.events ? prices.now() : undefined
+  if (book) recordSome(calls.length, book)
   else keep(recordRest(), () => recordSome(calls.length, prices.atOnce))
 }

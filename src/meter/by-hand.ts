@@ -21,7 +21,7 @@ export interface ByHandSetup {
   readonly debug: (line: string) => void
   unpriced(provider: string, model: string, gap: PriceGap | undefined): void
   record(event: LLMEvent): void
-  /** The process may end before the prices are read. */
+  /** The process may end before the prices are read, where they cannot be at once. */
   keep(work: Promise<unknown>, atOnce: () => void): void
 }
 
@@ -66,7 +66,9 @@ export function createByHand(setup: ByHandSetup): (call: ManualCall) => void {
           setup.unpriced(event.provider, event.model, gap)
       })
     }
-    if (prices.book) record(prices.book)
+    // An event is on the disk when this returns: the first one waits for its price.
+    const book = prices.now()
+    if (book) record(book)
     else setup.keep(prices.load().then(record), () => record(prices.atOnce))
   }
 }

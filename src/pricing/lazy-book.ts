@@ -7,7 +7,9 @@ import type { OwnPrices } from './price-file.ts'
 export interface LazyBook {
   /** `undefined` until it has been read. */
   readonly book: PriceBook | undefined
-  /** For when there is no time to read it: one that knows no prices stands in. */
+  /** Read in this very turn, 25 ms once; `undefined` where that cannot be, as in a bundle, and `load()` can. */
+  now(): PriceBook | undefined
+  /** For when there is no later: where it cannot be read, one that knows no prices stands in. */
   readonly atOnce: PriceBook
   /** Never rejects: a book that cannot be read knows no prices but `own`, and says so. */
   load(): Promise<PriceBook>
@@ -34,9 +36,9 @@ export function lazyBook(problems: ProblemReporter, own: OwnPrices = { agreed: [
   async function read(): Promise<PriceBook> {
     try {
       const { loadPriceBook } = await import('./price-book.ts')
-      book = await (own.agreed.length + own.overlays.length > 0 ? loadUnder(own) : loadPriceBook())
+      book ??= await (own.agreed.length + own.overlays.length > 0 ? loadUnder(own) : loadPriceBook())
     } catch (cause) {
-      book = await underNothing()
+      book ??= await underNothing()
       problems.report({ kind: 'price', message: 'The price book could not be read: calls have no cost.', cause })
     }
     return book
@@ -70,13 +72,33 @@ export function lazyBook(problems: ProblemReporter, own: OwnPrices = { agreed: [
       return bookUnder({ agreed, overlays: [] }, data)
     }
   }
+  let isTried = false
+  /** What goes wrong is told of by `load()`, which tries the same again. */
+  function now(): PriceBook | undefined {
+    if (book || isTried) return book
+    isTried = true
+    try {
+      book = inOnePiece()(own)
+    } catch {
+      return undefined
+    }
+    return book
+  }
   return {
+    now,
     get book() {
       return book
     },
     get atOnce() {
-      return book ?? EMPTY
+      return now() ?? EMPTY
     },
     load: () => (loading ??= read()),
   }
+}
+
+/** Not imported, which takes a turn of its own: required, from beside this file. A bundle has no such file, and it throws. */
+function inOnePiece(): (own: OwnPrices) => PriceBook {
+  const here = typeof __filename === 'string' ? __filename : import.meta.url
+  const require = process.getBuiltinModule('node:module').createRequire(here)
+  return (require(`./whole-book.${here.endsWith('.ts') ? 'ts' : 'cjs'}`) as typeof import('./whole-book.ts')).wholeBook
 }

@@ -146,16 +146,19 @@ function withImports(code: string): string {
   return `${lines.join('\n')}\n${code}\nexport {}\n`
 }
 
-test('there are blocks to compile', () => {
+/** TypeScript takes its time on a crowded machine. */
+const COMPILING = { timeout: 120_000 }
+
+test('there are blocks to compile', COMPILING, () => {
   expect(blocks.filter(({ name }) => name.startsWith('README.md')).length).toBeGreaterThan(1)
   expect(blocks.filter(({ name }) => name.startsWith('src/')).length).toBeGreaterThan(5)
 })
 
-test('every block of the documentation and every example of a docstring compiles', () => {
+test('every block of the documentation and every example of a docstring compiles', COMPILING, () => {
   expect(Object.fromEntries(compile(blocks))).toEqual({})
 })
 
-test('what an option of a meter takes can be written with the types of the main entry', () => {
+test('what an option of a meter takes can be written with the types of the main entry', COMPILING, () => {
   const code = `
 import type { Batch, Delivery, LeaseAnswer, LeaseStep, LimitRule, LimitStore, LimitTarget, LimitWarning, MeterOptions, Sink, StoreDownPolicy } from 'tallygate'
 const sink: Sink = { name: 'mine', async send(batch: Batch): Promise<Delivery> { return { outcome: 'delivered' } } }
@@ -176,7 +179,7 @@ void meter.setLimit(target, { usd: 1 })
   expect(Object.fromEntries(compile([{ name: 'types', code }]))).toEqual({})
 })
 
-test('a block that does not compile is found', () => {
+test('a block that does not compile is found', COMPILING, () => {
   const faults = compile([{ name: 'wrong', code: "meter.setLimit('acme', { dollars: 50 })" }])
   expect(faults.get('wrong')?.[0]).toContain('dollars')
 })
