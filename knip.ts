@@ -28,13 +28,15 @@ export default {
         'test/support/secret-app.ts',
         // Likewise by test/support/crash.ts.
         'test/support/crash-app.ts',
-        // Likewise by test/journey/leases.test.ts.
-        'test/support/lease-app.ts',
+        // Likewise by tests in test/journey.
+        'test/support/{lease,limit,worker,first-calls}-app.ts',
         'bench/*.bench.ts',
         // Started by bench/limits.ts.
         'bench/limits-processes.ts',
         'examples/**/*.ts',
       ],
+      // Of Linux, where root may fill a disk of its own: test/support/small-disk.ts.
+      ignoreBinaries: ['mount', 'umount'],
       project: [
         'src/**/*.{ts,tsx}!',
         'scripts/*.mjs',

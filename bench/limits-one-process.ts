@@ -58,7 +58,7 @@ async function play({ mode, usd, cap, seconds }: Scene): Promise<string[]> {
 
   async function answer(_: unknown, init?: RequestInit): Promise<Response> {
     await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 100))
-    const { max_tokens = 16_384 } = JSON.parse(String(init?.body)) as { max_tokens?: number }
+    const { max_tokens = 16_384 } = JSON.parse(init?.body as string) as { max_tokens?: number }
     const completion_tokens = Math.min(lengthOfAnswer(), max_tokens)
     const cost = BigInt(PROMPT_TOKENS) * 2_500_000n + BigInt(completion_tokens) * 10_000_000n
     spent += cost

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { root } from './entries.mjs'
 
-/** What package.json exports as `tallygate/dashboard.html`. */
+/** In the package; no export, since nothing can import it. */
 export const DASHBOARD = 'dist/dashboard.html'
 const SOURCE = join(root, 'src/dashboard')
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { LedgerViews } from '../ledger/views.ts'
 import type { IngestOptions } from '../server/ingest.ts'
 import { databaseUrlOf, type LedgerValues } from './ledgers.ts'
@@ -29,7 +29,8 @@ export async function openViews(values: LedgerValues, env: NodeJS.ProcessEnv): P
 
 function dashboardPage(): string {
   // By its name: a bundler may move this code to another folder of the package.
-  return readFileSync(createRequire(import.meta.url).resolve('tallygate/dashboard.html'), 'utf8')
+  const manifest = createRequire(import.meta.url).resolve('tallygate/package.json')
+  return readFileSync(join(dirname(manifest), 'dist/dashboard.html'), 'utf8')
 }
 
 async function deadLettersIn(dir: string): Promise<number> {

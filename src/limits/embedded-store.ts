@@ -66,14 +66,14 @@ export function embeddedLimitStore(options: EmbeddedStoreOptions): LimitStore {
     try {
       // What could not be read is for the next process to take over.
       if (rules) file.takeOver(LEDGER, rules)
-      else file.changes(0)
+      else void file.changes(0)
       return file
     } catch (cause) {
       if (isPassing(cause)) throw cause
       isInMemory = true
       options.onMemory(cause)
       const memory = memoryLimitStore()
-      for (const rule of rules ?? []) memory.setLimit(rule)
+      for (const rule of rules ?? []) void memory.setLimit(rule)
       return memory
     }
   }

@@ -30,7 +30,7 @@ export interface IngestOptions {
   readonly limitStore?: LimitStore | undefined
   /** The same ledger, opened by `openLedger` of `tallygate/ledger`: answers `GET /v1/totals` and the other views. The caller's to close. */
   readonly views?: ViewLedger | undefined
-  /** The text of `tallygate/dashboard.html`, which is shown at `/` where there are `views`. */
+  /** The text of `dist/dashboard.html` of this package, which is shown at `/` where there are `views`. */
   readonly page?: string | undefined
   /** Signs in once, in place of a key, and with all rights. */
   readonly oneTimeToken?: string | undefined

@@ -153,7 +153,19 @@ const spoil = fc.tuple(
   fc.nat(),
   fc.nat(3),
   fc.oneof(
-    fc.constantFrom(...'{}[]:,"\\0.e- ', '', 'null', '\\u0000', '\\ud800', '1e9', '},{', ']}', '":1,"', '\u2028', '🐋'),
+    fc.constantFrom(
+      ...Array.from('{}[]:,"\\0.e- '),
+      '',
+      'null',
+      '\\u0000',
+      '\\ud800',
+      '1e9',
+      '},{',
+      ']}',
+      '":1,"',
+      '\u2028',
+      '🐋',
+    ),
     fc.string({ maxLength: 3 }),
   ),
 )

@@ -49,7 +49,7 @@ export function readExposition(text: string): Map<string, Family> {
         if (label in labels) fail('A label twice')
         labels[label] = text.replace(/\\(.)/g, (_, character: string) => (character === 'n' ? '\n' : character))
       }
-      const key = name + JSON.stringify(Object.entries(labels).sort())
+      const key = name + JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
       if (seen.has(key)) fail('A sample twice')
       seen.add(key)
       const number = value.endsWith('Inf') ? Number(value.replace('Inf', 'Infinity')) : Number(value)
