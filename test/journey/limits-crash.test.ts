@@ -117,11 +117,12 @@ test('a process whose clock is an hour ahead, and one that is frozen and thawed,
 }, async () => {
   using dir = temporaryFolder()
   const env = { LIMIT_USD: '0.15' }
-  await using ahead = start(dir.path, { ...env, SKEW_MS: '3600000' })
+  // Alone at first: the others, were they quicker to start, could have spent everything by then.
   await using frozen = start(dir.path, env)
-  await using other = start(dir.path, env)
   await frozen.until(() => frozen.calls() >= 5)
   frozen.child.kill('SIGSTOP')
+  await using ahead = start(dir.path, { ...env, SKEW_MS: '3600000' })
+  await using other = start(dir.path, env)
   await Promise.all([ahead, other].map((app) => app.until(() => app.refused() > 0)))
   frozen.child.kill('SIGCONT')
   await frozen.until(() => frozen.refused() > 0)
