@@ -20,7 +20,7 @@ export default defineConfig({
           name: 'source',
           include: ['test/**/*.test.ts'],
           exclude: [...ELSEWHERE, ...PACKAGE_TESTS],
-          setupFiles: 'test/support/own-folder.ts',
+          setupFiles: ['test/support/seed.ts', 'test/support/own-folder.ts'],
         },
       },
       {
@@ -29,6 +29,7 @@ export default defineConfig({
           name: 'package',
           include: PACKAGE_TESTS,
           exclude: ELSEWHERE,
+          setupFiles: 'test/support/seed.ts',
           globalSetup: 'test/support/global-setup.ts',
           // Loaded by Node itself, so that there is one copy of it, as in an application.
           server: { deps: { external: [/\/dist\//] } },

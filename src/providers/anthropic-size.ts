@@ -93,7 +93,8 @@ function addBlocks(walk: Walk, blocks: unknown): void {
     noteCache(walk, block)
     switch (block['type']) {
       case 'image':
-        tally.images += MOST_CLAUDE_IMAGE_TOKENS
+        // Billed as text, also where it is written to the cache.
+        tally.inputTokens += MOST_CLAUDE_IMAGE_TOKENS
         break
       case 'document': {
         const source = isObject(block['source']) ? block['source'] : {}

@@ -142,15 +142,15 @@ export function responseStream(asked?: Asked): StreamReader {
     },
     reading() {
       const reading = last ? readResponse(last, asked) : {}
-      return {
-        ...reading,
-        ...(error !== undefined && { error }),
-        // One in the background goes on where its stream breaks off, and may be asked for.
-        ...(!isOver && { usage: undefined, flags: undefined, others: undefined, figures: undefined }),
-      }
+      return { ...(isOver ? reading : beforeUsage(reading)), ...(error !== undefined && { error }) }
     },
     generated: () => generated,
   }
+}
+
+/** One in the background goes on where its stream breaks off, and may be asked for: what it counted so far is not its usage. */
+function beforeUsage({ usage: _, flags, reported, isPartial, others, figures, ...rest }: Reading): Reading {
+  return rest
 }
 
 const create: Route = {
