@@ -7,6 +7,7 @@ import type { LimitKey, LimitRule } from '../limits/limit-store.ts'
 import { createLimiter, type Limiter } from '../limits/limiter.ts'
 import { type LimitTarget, scopeOf, tenantIn } from '../limits/scope.ts'
 import type { LimitCheck } from '../limits/standings.ts'
+import { inTime } from '../limits/teller.ts'
 import { createUnsynced } from '../limits/unsynced.ts'
 import { formatUsd, parseDollars, picoFromNano } from '../money.ts'
 import type { ResolvedOptions } from '../options.ts'
@@ -184,10 +185,18 @@ export function createTenantLimits({
     },
     async close() {
       await limiter.close()
-      await store.close?.()
+      try {
+        await inTime(Promise.resolve(store.close?.()), CLOSING_MS)
+      } catch (cause) {
+        // Of one that does not answer enough was said.
+        if (!limiter.isStoreDown) problems.report({ kind: 'limit', message: 'The limit store failed to close.', cause })
+      }
     },
   }
 }
+
+/** A pool whose server is gone waits for the connection it asked for, and the events are still to be delivered. */
+const CLOSING_MS = 1000
 
 /** A ledger keeps the plain limits of tenants. */
 function storedIn({ scope, per, limitNanoUsd, mode, settings }: LimitRule) {

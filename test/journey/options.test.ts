@@ -267,6 +267,22 @@ test('dir is where the ledger is', async () => {
   expect(readdirSync(join(folder.path, 'a/b'))).toContain('ledger.db')
 })
 
+test.each([
+  ['fails', () => Promise.reject(new Error('gone'))],
+  ['never ends', () => new Promise<void>(() => undefined)],
+] as const)(
+  'a limit store whose close() %s is told of, and the events are delivered all the same',
+  async (_, close) => {
+    const { memoryLimitStore } = await import('tallygate/limits')
+    const app = await metered({ limitStore: { ...memoryLimitStore(), close } })
+    app.meter.trackManually({ provider: 'openai', model: 'gpt-4o', inputTokens: 1 })
+    await app.meter.close()
+    expect(app.sink.events).toHaveLength(1)
+    expect(app.problems).toMatchObject([{ kind: 'limit', message: 'The limit store failed to close.' }])
+    await app.emulator.close()
+  },
+)
+
 test('patches selects what patchAll() patches', async () => {
   await using app = await metered({ patches: ['anthropic'] })
   const { anthropic, openai } = app

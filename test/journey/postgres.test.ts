@@ -1,9 +1,11 @@
 // "new Meter({ databaseUrl })": straight into PostgreSQL, and every command reads and writes there.
 
+import { createServer, type Socket } from 'node:net'
 import { Meter } from 'tallygate'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { run, start } from '../support/command-line.ts'
 import { temporaryFolder } from '../support/ingest.ts'
+import { metered } from '../support/metered.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 
 let server: TestPostgres
@@ -122,4 +124,38 @@ test('what cannot be is said in one sentence, without the password', async () =>
     1,
     'The database at 127.0.0.1:9/db could not be reached (ECONNREFUSED).',
   ])
+})
+
+/** Takes every connection and says nothing, as a database behind a dead proxy does. */
+async function silentServer() {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => void sockets.add(socket.on('error', () => undefined)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as { port: number }).port
+}
+
+test.each([
+  ['refuses connections', async () => 9],
+  ['says nothing', silentServer],
+] as const)('calls go on with a database that %s, and what they cost reaches it later', async (name, port) => {
+  const dir = folder()
+  const away = `postgres://acme:hunter2@127.0.0.1:${await port()}/db`
+  const app = await metered({ databaseUrl: away, dir })
+  for (let call = 0; call < 3; call++) await app.meter.forTenant('acme', () => app.chat())
+  await app.meter.close(500)
+  await app.emulator.close()
+  expect(app.problems.filter(({ kind }) => kind === 'limit')).toHaveLength(1)
+  expect(app.problems.map(({ message }) => message).join()).not.toContain('hunter2')
+  expect(app.meter.stats().limits).toMatchObject({ allowedWhileDown: 3, isStoreDown: true })
+
+  const databaseUrl = await database(name.replaceAll(' ', '_'))
+  await using back = new Meter({ databaseUrl, dir })
+  back.trackManually(CALL)
+  await back.close()
+  const report = await run(dir, ['report', '--json', '--database-url', databaseUrl])
+  expect(JSON.parse(report.stdout)).toMatchObject({ rows: [{ tenant: 'acme', calls: 4 }] })
 })
