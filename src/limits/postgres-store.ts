@@ -1,28 +1,23 @@
 // Accounts in PostgreSQL: for processes on many machines. One statement an operation, without any state of a session.
 
-import { type LimitMode, type LimitWindow, MeterError } from '../errors.ts'
+import { MeterError } from '../errors.ts'
 import { type PostgresOptions, postgres } from '../postgres/client.ts'
 import { isMissing, postgresFault } from '../postgres/faults.ts'
 import { checkSchema, inSchema, migrate, SCHEMA } from '../postgres/migrate.ts'
-import type { Account, LeaseStep, LimitSettings, LimitStore } from './limit-store.ts'
+import type { LeaseStep, LimitStore } from './limit-store.ts'
 import { LIMIT_TABLES } from './postgres-schema.ts'
+import {
+  accountOf,
+  changesOf,
+  leaseOf,
+  type StoredFigures,
+  type StoredLease,
+  type StoredRule,
+} from './store-answers.ts'
 
 export interface PostgresStoreOptions extends PostgresOptions {
   /** The schema that its tables are in; default `tallygate`. */
   readonly schema?: string | undefined
-}
-
-interface Figures {
-  readonly limit: string
-  readonly committed: string
-  readonly escrow: string
-  readonly suspense: string
-  readonly warned: number
-}
-
-interface Granted extends Figures {
-  readonly granted: string
-  readonly isOver: boolean
 }
 
 /**
@@ -83,33 +78,24 @@ export function postgresLimitStore(options: PostgresStoreOptions): LimitStore {
       await ask('SELECT tallygate.remove_limit($1, $2)', [scope, per])
     },
     async changes(since) {
-      const rows = await ask<RuleRow>(
-        `SELECT v.revision::text AS current, r.scope, r.per, r.limit_nano::text AS limit_nano, r.mode, r.settings, r.removed
+      const rows = await ask<ChangeRow>(
+        `SELECT v.revision::text AS current, r.scope, r.per, r.limit_nano::text AS "limit", r.mode, r.settings, r.removed
          FROM tallygate.limit_revision v LEFT JOIN tallygate.limit_rules r ON r.revision > $1::text::bigint ORDER BY r.revision`,
         [String(since)],
       )
-      const changed = rows.filter(({ scope }) => scope !== null)
-      return {
-        revision: Number(rows[0]?.current ?? 0),
-        rules: changed
-          .filter(({ removed }) => !removed)
-          .map(({ scope, per, limit_nano, mode, settings }) => ({
-            scope,
-            per,
-            mode,
-            limitNanoUsd: BigInt(limit_nano),
-            settings: JSON.parse(settings) as LimitSettings,
-          })),
-        removed: changed.filter(({ removed }) => removed).map(({ scope, per }) => ({ scope, per })),
-      }
+      // The revision is there where nothing has changed, too: beside no rule.
+      return changesOf(
+        Number(rows[0]?.current ?? 0),
+        rows.filter(({ scope }) => scope !== null),
+      )
     },
     async accounts(keys) {
-      const answers = await answersOf<Figures>('SELECT tallygate.limit_accounts($1) AS answers', keys)
+      const answers = await answersOf<StoredFigures>('SELECT tallygate.limit_accounts($1) AS answers', keys)
       return answers.map((figures) => figures && accountOf(figures))
     },
     async lease(steps: readonly LeaseStep[]) {
-      const answers = await answersOf<Granted>('SELECT tallygate.lease_steps($1) AS answers', steps)
-      return answers.map((one) => one && { granted: BigInt(one.granted), isOver: one.isOver, account: accountOf(one) })
+      const answers = await answersOf<StoredLease>('SELECT tallygate.lease_steps($1) AS answers', steps)
+      return answers.map((one) => one && leaseOf(one))
     },
     close: () => db.close(),
   }
@@ -120,22 +106,6 @@ function isWithoutFunction(cause: unknown): boolean {
   return (cause as { code?: unknown } | null)?.code === '42883'
 }
 
-interface RuleRow {
+interface ChangeRow extends StoredRule {
   readonly current: string
-  readonly scope: string
-  readonly per: LimitWindow
-  readonly limit_nano: string
-  readonly mode: LimitMode
-  readonly settings: string
-  readonly removed: boolean
-}
-
-function accountOf({ limit, committed, escrow, suspense, warned }: Figures): Account {
-  return {
-    limitNanoUsd: BigInt(limit),
-    committed: BigInt(committed),
-    escrow: BigInt(escrow),
-    suspense: BigInt(suspense),
-    warned: Number(warned),
-  }
 }

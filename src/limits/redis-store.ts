@@ -1,9 +1,17 @@
 // Accounts in Redis or Valkey: for processes on many machines. One script, one slot.
 
-import { type LimitMode, type LimitWindow, MeterError } from '../errors.ts'
+import { MeterError } from '../errors.ts'
 import { PICO_PER_USD } from '../money.ts'
-import type { Account, LimitSettings, LimitStore } from './limit-store.ts'
+import type { LimitStore } from './limit-store.ts'
 import { SCRIPT } from './redis-script.ts'
+import {
+  accountOf,
+  changesOf,
+  leaseOf,
+  type StoredFigures,
+  type StoredLease,
+  type StoredRule,
+} from './store-answers.ts'
 
 /** A client of `ioredis`, of a single server or a cluster. */
 export interface IoRedisClient {
@@ -21,23 +29,6 @@ export interface RedisStoreOptions {
   readonly client: IoRedisClient | NodeRedisClient
   /** What every key begins with; default `tallygate`. In a cluster all keys are in the slot of this word. */
   readonly prefix?: string
-}
-
-interface Figures {
-  readonly limit: string
-  readonly committed: string
-  readonly escrow: string
-  readonly suspense: string
-  readonly warned: number
-}
-
-interface Rule {
-  readonly scope: string
-  readonly per: LimitWindow
-  readonly limit: string
-  readonly mode: LimitMode
-  readonly settings: string
-  readonly removed?: boolean
 }
 
 /** Lua counts in doubles: 2^53 nano-dollars. */
@@ -95,27 +86,14 @@ export function redisLimitStore({ client, prefix = 'tallygate' }: RedisStoreOpti
       await run('remove', { scope, per })
     },
     async changes(since) {
-      const [revision, ...rules] = JSON.parse(await run('changes', { since })) as [number, ...Rule[]]
-      return {
-        revision,
-        rules: rules
-          .filter(({ removed }) => !removed)
-          .map(({ scope, per, limit, mode, settings }) => ({
-            scope,
-            per,
-            mode,
-            limitNanoUsd: BigInt(limit),
-            settings: JSON.parse(settings) as LimitSettings,
-          })),
-        removed: rules.filter(({ removed }) => removed).map(({ scope, per }) => ({ scope, per })),
-      }
+      const [revision, ...rules] = JSON.parse(await run('changes', { since })) as [number, ...StoredRule[]]
+      return changesOf(revision, rules)
     },
     async accounts(keys) {
-      return (await listOf<Figures>('accounts', keys)).map((figures) => figures && accountOf(figures))
+      return (await listOf<StoredFigures>('accounts', keys)).map((figures) => figures && accountOf(figures))
     },
     async lease(steps) {
-      const answers = await listOf<Figures & { granted: string; isOver: boolean }>('lease', steps)
-      return answers.map((one) => one && { granted: BigInt(one.granted), isOver: one.isOver, account: accountOf(one) })
+      return (await listOf<StoredLease>('lease', steps)).map((one) => one && leaseOf(one))
     },
     async doubts() {
       const memory = await run('memory', {})
@@ -124,15 +102,5 @@ export function redisLimitStore({ client, prefix = 'tallygate' }: RedisStoreOpti
       if (!isBounded || policy === undefined || policy === 'noeviction') return undefined
       return `The Redis of the limits may evict them (maxmemory-policy is ${policy}): set it to noeviction, or limits are lost when its memory is full.`
     },
-  }
-}
-
-function accountOf({ limit, committed, escrow, suspense, warned }: Figures): Account {
-  return {
-    limitNanoUsd: BigInt(limit),
-    committed: BigInt(committed),
-    escrow: BigInt(escrow),
-    suspense: BigInt(suspense),
-    warned,
   }
 }

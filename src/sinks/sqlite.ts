@@ -32,7 +32,7 @@ const INSERT = `INSERT INTO events (${NAMES}) VALUES (${EVENT_COLUMNS.map(() => 
   WHERE events.usage_source = 'estimated' AND excluded.usage_source = 'reported'`
 
 /** Three milliseconds, for which the event loop stands still. */
-const LARGE_BATCH = 200
+const LARGE_BATCH = 100
 /** The process is ending: there is no event loop to hold up any more, and no later. */
 const LAST_BUSY_TIMEOUT_MS = 2000
 
