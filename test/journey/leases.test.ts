@@ -102,6 +102,7 @@ test('a server that is killed under load and comes back: what the policy says, a
         .forTenant('acme', () => app.chat())
         .catch(async (error: { code: string }) => {
           codes.add(error.code)
+          // What is refused comes back at once: ten loops that never wait would leave the process nothing else to do.
           await new Promise((resolve) => setTimeout(resolve, 20))
         })
   }

@@ -28,6 +28,7 @@ async function work(): Promise<void> {
       if (!refusal) throw error
       refusals++
       inARow++
+      // As an application shows its upgrade prompt: money that comes back within the heartbeat is found by the next try.
       await new Promise((resolve) => setTimeout(resolve, 300))
     }
   }

@@ -31,6 +31,7 @@ export interface OutageVerdict {
   readonly drainSeconds: number
 }
 
+/** A lot of events each: one timer an event would come too late for 1,000 a second. */
 const TICK_MS = 10
 
 export async function outageScene(options: OutageOptions): Promise<OutageVerdict> {
