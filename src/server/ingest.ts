@@ -12,7 +12,7 @@ import { type ChangeLog, noteKeys } from './changes.ts'
 import { createHealth } from './health.ts'
 import { type ApiKey, type Caller, createKeyring, mayDo } from './keys.ts'
 import { createLeases } from './leases.ts'
-import { dropLimit, notingLimits, type PlainLimits, readLimits, tenantOf, writeLimit } from './limits.ts'
+import { dropLimit, type NoteLimit, notingLimits, readLimits, tenantOf, writeLimit } from './limits.ts'
 import { createMetrics, METRICS_TYPE, type RouteName } from './metrics.ts'
 import { createOutage } from './outage.ts'
 import { createPage } from './page.ts'
@@ -131,8 +131,8 @@ export function createIngest(options: IngestOptions): RequestHandler {
     if (!mayDo(caller, 'ingest')) return mayNot(caller)
     if (name === 'ingest') return method === 'POST' ? takeBatch(request, caller) : wrongMethod('POST')
     if (name === 'leases' && isGet) return leases!.greet(caller.project)
-    if (name === 'leases') return method === 'POST' ? takeLeases(request, caller.project) : wrongMethod('GET, POST')
-    const limits = changes ? noted(limitsOf(caller), caller) : limitsOf(caller)
+    if (name === 'leases') return method === 'POST' ? takeLeases(request, caller) : wrongMethod('GET, POST')
+    const limits = changes ? notingLimits(limitsOf(caller), noting(caller)) : limitsOf(caller)
     const tenantId = tenantOf(pathname.slice(LIMITS.length))
     if (isGet) return readLimits(limits, tenantId, now())
     if (method === 'DELETE') return dropLimit(limits, tenantId, searchParams.get('per'), now())
@@ -148,11 +148,9 @@ export function createIngest(options: IngestOptions): RequestHandler {
     return isOwnPage(request) ? sessions.callerOf(request.headers.get('cookie')) : undefined
   }
 
-  /** The limits, of which each change leaves a line in the trail. */
-  function noted(limits: PlainLimits, { name: by }: Caller): PlainLimits {
-    return notingLimits(limits, async (change) => {
-      await changes!.note({ at: new Date(now()).toISOString(), by, ...change }).catch(untold)
-    })
+  /** Each change of a limit leaves a line in the trail. */
+  function noting({ name: by }: Caller): NoteLimit {
+    return (change) => changes!.note({ at: new Date(now()).toISOString(), by, ...change }).catch(untold)
   }
 
   function untold(cause: unknown): void {
@@ -165,9 +163,9 @@ export function createIngest(options: IngestOptions): RequestHandler {
     return process.emitWarning(problem.message, { type: 'TallygateWarning', code: problem.kind })
   }
 
-  async function takeLeases(request: Request, project: string | undefined): Promise<Response> {
+  async function takeLeases(request: Request, caller: Caller): Promise<Response> {
     const body = await readJson(request, maxBodyBytes)
-    return body instanceof Response ? body : leases!.answer(body.value, project)
+    return body instanceof Response ? body : leases!.answer(body.value, caller.project, changes && noting(caller))
   }
 
   async function isUp(): Promise<boolean> {

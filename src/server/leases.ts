@@ -19,7 +19,7 @@ import { answer, refusal } from './answer.ts'
 import { ownedBy } from './lease-owner.ts'
 import { questionIn } from './lease-questions.ts'
 import { createLeaseSpend, type LeaseSpend } from './lease-spend.ts'
-import type { PlainLimits } from './limits.ts'
+import { inWords, type NoteLimit, type PlainLimits } from './limits.ts'
 
 export interface LeasesOptions {
   readonly store: LimitStore
@@ -31,7 +31,7 @@ export interface LeasesOptions {
 
 export interface Leases {
   /** Throws MeterError `BAD_INPUT` for a question that cannot be. */
-  answer(body: unknown, project: string | undefined): Promise<Response>
+  answer(body: unknown, project: string | undefined, note?: NoteLimit): Promise<Response>
   /** What a GET asks: all limits, and whether anybody is there who knows of leases. */
   greet(project: string | undefined): Promise<Response>
   /** The plain limits of a project's tenants; those of no project are in the ledger too, as they were before. */
@@ -80,14 +80,23 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
     }
   }
 
-  async function ask(question: Question, { store: own, spend, ledger: book }: Owned): Promise<object> {
+  async function ask(
+    question: Question,
+    { store: own, spend, ledger: book }: Owned,
+    note?: NoteLimit,
+  ): Promise<object> {
     switch (question.op) {
       case 'changes':
         return toWireChanges(await own.changes(question.since))
       case 'set': {
         const rule = fromWireRule(question.rule)
+        const before = note && (await known(own, rule))
         await own.setLimit(rule)
         const tenantId = tenantOf(rule)
+        const after = ruleInWords(rule)
+        // Each process sets its limits again when it starts.
+        if (note && after !== before)
+          await note({ what: 'limit.set', of: tenantId ?? rule.scope, before: before!, after })
         if (!book || tenantId === undefined) return {}
         const [stored] = storedIn(rule)
         if (stored) await book.putLimit(stored)
@@ -95,8 +104,11 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
         return {}
       }
       case 'remove': {
+        const before = note && (await known(own, question.key))
         await own.removeLimit(question.key)
         const tenantId = tenantOf(question.key)
+        const of = tenantId ?? question.key.scope
+        if (note && before) await note({ what: 'limit.removed', of, before, after: null })
         if (book && tenantId !== undefined) await book.removeLimit(tenantId, question.key.per)
         return {}
       }
@@ -113,7 +125,7 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
     }
   }
 
-  async function answerTo(body: unknown, project: string | undefined): Promise<Response> {
+  async function answerTo(body: unknown, project: string | undefined, note?: NoteLimit): Promise<Response> {
     const version = (body as { version?: unknown } | null)?.version
     if (version !== LEASES_VERSION)
       return Number.isInteger(version) && (version as number) > LEASES_VERSION
@@ -122,7 +134,7 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
     const question = await questionIn(body)
     try {
       await brought()
-      const said = await ask(question, ownerOf(project))
+      const said = await ask(question, ownerOf(project), note)
       went()
       return answer(200, { version: LEASES_VERSION, ...said })
     } catch (cause) {
@@ -164,6 +176,17 @@ function storedIn(rule: LimitRule): StoredLimit[] {
   const { per: window, limitNanoUsd, mode, settings } = rule
   if (tenantId === undefined || Object.keys(settings).length > 0) return []
   return [{ tenantId, window, limit: picoFromNano(limitNanoUsd), mode }]
+}
+
+/** As the store has it; `null` for none. */
+async function known(store: LimitStore, key: LimitKey): Promise<string | null> {
+  const rule = (await store.changes(0)).rules.find((one) => nameOf(one) === nameOf(key))
+  return rule === undefined ? null : ruleInWords(rule)
+}
+
+function ruleInWords({ per: window, limitNanoUsd, mode, settings }: LimitRule): string {
+  const more = Object.keys(settings).length > 0 ? `, ${JSON.stringify(settings)}` : ''
+  return inWords({ window, limit: picoFromNano(limitNanoUsd), mode }) + more
 }
 
 /** Of a limit that is for a whole tenant. */

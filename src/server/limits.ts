@@ -11,6 +11,9 @@ import type { Change } from './changes.ts'
 /** What is told and set here: limits of whole tenants. */
 export type PlainLimits = Pick<Ledger, 'limits' | 'spent' | 'putLimit' | 'removeLimit'>
 
+/** Adds a line to the trail of changes. */
+export type NoteLimit = (change: Pick<Change, 'what' | 'of' | 'before' | 'after'>) => Promise<void>
+
 /** The tenant of a path's last segment. Throws a `MeterError` for none. */
 export function tenantOf(segment: string): string {
   let tenantId: string
@@ -55,10 +58,7 @@ export async function dropLimit(
 }
 
 /** The same limits, of which each change is told with how it was before. */
-export function notingLimits(
-  limits: PlainLimits,
-  note: (change: Pick<Change, 'what' | 'of' | 'before' | 'after'>) => Promise<void>,
-): PlainLimits {
+export function notingLimits(limits: PlainLimits, note: NoteLimit): PlainLimits {
   const stored = async (tenantId: string, window: LimitWindow) => {
     const found = (await limits.limits()).find((limit) => limit.tenantId === tenantId && limit.window === window)
     return found === undefined ? null : inWords(found)
@@ -69,7 +69,8 @@ export function notingLimits(
     async putLimit(limit) {
       const before = await stored(limit.tenantId, limit.window)
       await limits.putLimit(limit)
-      await note({ what: 'limit.set', of: limit.tenantId, before, after: inWords(limit) })
+      const after = inWords(limit)
+      if (after !== before) await note({ what: 'limit.set', of: limit.tenantId, before, after })
     },
     async removeLimit(tenantId, window) {
       const before = await stored(tenantId, window)
@@ -79,7 +80,7 @@ export function notingLimits(
   }
 }
 
-function inWords({ window, limit, mode }: StoredLimit): string {
+export function inWords({ window, limit, mode }: Omit<StoredLimit, 'tenantId'>): string {
   return `$${formatUsd(limit)} per ${window}, ${mode}`
 }
 

@@ -2,6 +2,9 @@
 
 import { expect, onTestFinished, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
+import { httpLimitStore } from '../../src/limits/http-store.ts'
+import { ruleOf } from '../../src/limits/limit.ts'
+import { memoryLimitStore } from '../../src/limits/memory-store.ts'
 import type { ApiKey } from '../../src/server/keys.ts'
 import { fill, storyOf } from '../support/bookful.ts'
 import { type DashboardOptions, dashboard } from '../support/browser.ts'
@@ -294,6 +297,24 @@ test('who changed which limit is told, with how it was before, and not by which 
   expect(limits[1]!.by).not.toBe(limits[0]!.by)
   const added = changes.filter(({ what }) => what === 'key.added')
   expect(added).toHaveLength(KEYS.length)
+})
+
+test('a limit that an application sets over its leases is in the trail, and once however often it starts', async () => {
+  const server = await stage([], { limitStore: memoryLimitStore() })
+  const store = httpLimitStore({ url: server.url, apiKey: 'sends' })
+  const search = ruleOf({ tenant: 'acme', feature: 'search' }, { usd: 5, per: 'day', mode: 'hard', rolling: true })
+  for (const rule of [ruleOf('acme', { usd: 2 }), search, search, ruleOf('acme', { usd: 2 })])
+    await store.setLimit(rule)
+  await store.removeLimit({ scope: search.scope, per: 'day' })
+  await store.removeLimit({ scope: search.scope, per: 'day' })
+  const { changes } = (await server.json('/v1/changes')).body as { changes: { what: string; by: string }[] }
+  const said = '$5 per day, hard, {"rolling":true}'
+  expect(changes.filter(({ what }) => what.startsWith('limit'))).toMatchObject([
+    { what: 'limit.removed', of: 'tenant=acme&feature=search', before: said, after: null },
+    { what: 'limit.set', of: 'tenant=acme&feature=search', before: null, after: said },
+    { what: 'limit.set', of: 'acme', before: null, after: '$2 per month, expected' },
+  ])
+  expect(changes[0]!.by).toMatch(/^[0-9a-f]{8}$/)
 })
 
 test('limits of many tenants are told with what is spent of each', async () => {

@@ -5,6 +5,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { dashboardPage } from '../../scripts/dashboard.mjs'
 import { findBrowser } from '../../scripts/services.mjs'
 import { openLedger } from '../../src/ledger/open.ts'
+import type { LimitStore } from '../../src/limits/limit-store.ts'
 import { type ChangeLog, fileChangeLog } from '../../src/server/changes.ts'
 import { createIngest } from '../../src/server/ingest.ts'
 import type { ApiKey } from '../../src/server/keys.ts'
@@ -45,6 +46,8 @@ export interface DashboardOptions {
   readonly apiKeys?: readonly ApiKey[]
   readonly oneTimeToken?: string
   readonly now?: () => number
+  /** Behind `POST /v1/leases`; default: there is none. */
+  readonly limitStore?: LimitStore
 }
 
 export async function dashboard({
