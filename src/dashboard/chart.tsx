@@ -2,8 +2,9 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks'
 import UPlot from 'uplot'
+import { exactMoney, usdColumn } from '../figures.ts'
 import type { Series } from './api.ts'
-import { exactMoney, picoOf, usdColumn } from './figures.ts'
+import { picoOf } from './figures.ts'
 import { bucketText, type Step, tickText } from './zone.ts'
 
 export interface ChartProps {

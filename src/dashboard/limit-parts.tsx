@@ -1,8 +1,9 @@
 // Limits: the table of them, and the form that sets one.
 
 import { useState } from 'preact/hooks'
+import { exactMoney, usdColumn } from '../figures.ts'
 import { addressOf, type Limit, Refused, send } from './api.ts'
-import { exactMoney, picoOf, usdColumn } from './figures.ts'
+import { picoOf } from './figures.ts'
 import { Meter, Name, Notice } from './parts.tsx'
 import { linkTo } from './route.ts'
 import { usePlace } from './state.tsx'

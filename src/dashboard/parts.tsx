@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { exactMoney, formatMoney, formatShare, picoOf } from './figures.ts'
+import { exactMoney, formatMoney } from '../figures.ts'
+import { formatShare, picoOf } from './figures.ts'
 import type { Loaded } from './state.tsx'
 
 /** The heading of a page takes the focus when the page is turned to, so that a screen reader begins there. */

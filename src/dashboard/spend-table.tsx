@@ -1,8 +1,9 @@
 // The table that most pages have: calls, tokens and cost by one dimension, with what is uncertain about them said under it.
 
 import type { ComponentChildren } from 'preact'
+import { exactMoney, formatCount, usdColumn } from '../figures.ts'
 import { addressOf, type Figures, type Row, type Totals } from './api.ts'
-import { exactMoney, formatCount, formatShare, per, picoOf, usdColumn } from './figures.ts'
+import { formatShare, per, picoOf } from './figures.ts'
 import { Await, Name } from './parts.tsx'
 import { rangeParams } from './route.ts'
 import { useLoad, usePlace } from './state.tsx'

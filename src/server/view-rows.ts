@@ -58,7 +58,7 @@ function cellOf(value: unknown): Cell {
 }
 
 export function show(request: Request, format: 'json' | 'csv' | undefined, { body, table }: View): Response {
-  const wantsCsv = format === 'csv' || (format === undefined && asksForCsv(request.headers.get('accept')))
+  const wantsCsv = format === 'csv' || (format === undefined && asksFor('csv', request))
   if (!wantsCsv) return answer(200, body, { vary: 'accept' })
   return new Response(csvOf(table.header, table.rows), {
     headers: {
@@ -71,9 +71,9 @@ export function show(request: Request, format: 'json' | 'csv' | undefined, { bod
   })
 }
 
-/** Only where it is asked for before JSON is: a browser asks for everything. */
-function asksForCsv(accept: string | null): boolean {
-  return /^\s*text\/csv\b/i.test(accept ?? '')
+/** Only where it is asked for before anything else. */
+export function asksFor(format: 'csv' | 'html', request: Request): boolean {
+  return new RegExp(`^\\s*text/${format}\\b`, 'i').test(request.headers.get('accept') ?? '')
 }
 
 export function timeOf(at: number | undefined): string | null {

@@ -5,10 +5,11 @@ import { toWire } from '../event.ts'
 import type { Query, Where } from '../ledger/query.ts'
 import { refusal, wrongMethod } from './answer.ts'
 import { type Caller, mayDo } from './keys.ts'
+import { usagePage } from './usage-page.ts'
 import { usageOf } from './usage-view.ts'
 import { ADDRESSES, type ViewsOptions } from './view-addresses.ts'
 import { createQueryReader, RANGE } from './view-query.ts'
-import { show, tableOf, type View } from './view-rows.ts'
+import { asksFor, show, tableOf, type View } from './view-rows.ts'
 
 export type Views = (request: Request, url: URL, caller: Caller) => Promise<Response>
 
@@ -40,7 +41,10 @@ export function createViews(options: ViewsOptions): Views {
       if (caller.role === 'ingest') return forbidden('to read')
       const query = createQueryReader(searchParams, ['tenant', ...RANGE, 'format'])
       const view = await usageOf({ ledger, limits: limitsOf(caller), caller, query, now: now() })
-      return view instanceof Response ? view : show(request, query.oneOf('format', FORMATS), view)
+      if (view instanceof Response) return view
+      const format = query.oneOf('format', [...FORMATS, 'html'])
+      const isPage = format === 'html' || (format === undefined && asksFor('html', request))
+      return isPage ? usagePage(view) : show(request, format, view)
     }
     if (caller.tenant !== undefined) return refusal(403, 'This key is for `GET /v1/usage` alone.')
     if (pathname === '/v1/changes' && caller.role !== 'admin') return forbidden('with `role` `admin`')

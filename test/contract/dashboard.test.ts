@@ -63,6 +63,22 @@ async function violations(page: Page, ...rules: string[]): Promise<string[]> {
 const texts = (page: Page, selector: string) => page.locator(selector).allTextContents()
 
 describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skipped: ${NO_BROWSER})` : ''}`, () => {
+  test.each(['light', 'dark'] as const)(
+    'the usage page of one tenant has no fault, on a phone, %s',
+    async (colorScheme) => {
+      const { page, go, url, ledger } = await stage(storyOf(400, NOW), { as: { ...PHONE, colorScheme } })
+      await ledger.putLimit({ tenantId: 'fjord-travel', window: 'month', limit: 3n * 10n ** 12n, mode: 'hard' })
+      await go(PAGES.overview)
+      await page.goto(`${url}/v1/usage?tenant=fjord-travel&format=html`)
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true)
+      // Its policy lets no script in, and that of the checks is one.
+      const html = await page.content()
+      await page.goto('about:blank')
+      await page.setContent(html)
+      expect(await violations(page)).toEqual([])
+    },
+  )
+
   test.each([0, 1, 4000])(
     'with %i events every page says something, without a fault',
     async (count) => {

@@ -1,5 +1,6 @@
 // What the server says of its ledger, over real HTTP: the figures, what a wrong question is told, and who sees what.
 
+import { createHash } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
 import { httpLimitStore } from '../../src/limits/http-store.ts'
@@ -261,6 +262,41 @@ test('a tenant sees what it is charged, and not what that cost', async () => {
     limits: [{ window: 'month', used_percent: 25 }],
   })
   expect(JSON.stringify(body)).not.toMatch(/"(1|3|4|16)"/)
+})
+
+test('the usage page says what the JSON says, runs nothing, and takes no name for markup', async () => {
+  const name = '<img src=x onerror=alert(1)>&"\''
+  const server = await stage([
+    event({ costUsd: '1.25', model: name, userId: name, feature: name }),
+    event({ costUsd: '2', timestamp: '2026-11-21T09:15:00.000Z' }),
+  ])
+  await server.ledger.putLimit({ tenantId: 'acme', window: 'month', limit: 3n * 10n ** 12n, mode: 'hard' })
+  const asked = await server.get('/v1/usage', 'acme', { headers: { accept: 'text/html,*/*;q=0.8' } })
+  const page = await asked.text()
+  expect(await server.text('/v1/usage?format=html', 'acme')).toBe(page)
+  expect(asked.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  const style = createHash('sha256')
+    .update(/<style>([^<]*)<\/style>/.exec(page)![1]!)
+    .digest('base64')
+  expect(asked.headers.get('content-security-policy')).toBe(
+    `default-src 'none'; style-src 'sha256-${style}'; base-uri 'none'; form-action 'none'`,
+  )
+  expect(page).not.toMatch(/<(?:script|img|link|a|form|iframe)\b|<[^>]* on\w+=|url\(/)
+  expect(page.match(/&lt;img src=x onerror=alert\(1\)&gt;&amp;&quot;&#39;/g)).toHaveLength(3)
+  for (const said of ['$3.25', '2 calls', '2026-11-21', '>108.3 %<', '($3.25 of $3.00), resets 2026-12-01 00:00 UTC'])
+    expect(page).toContain(said)
+  expect((await server.get('/v1/totals?format=html')).status).toBe(400)
+  expect((await server.get('/v1/usage?format=html&tenant=birch', 'acme')).status).toBe(403)
+})
+
+test('the usage page of a tenant who is charged more tells no sum of a limit, and of nobody there is no table', async () => {
+  const server = await stage([event({ costUsd: '1', resaleUsd: '1.3' })])
+  await server.ledger.putLimit({ tenantId: 'acme', window: 'month', limit: 4n * 10n ** 12n, mode: 'expected' })
+  const page = await server.text('/v1/usage?format=html', 'acme')
+  expect(page).toContain('<strong>25 %</strong> used, resets')
+  expect(page).toContain('$1.30')
+  expect(page).not.toMatch(/\$(?:1\.00|4\.00)|By feature|By user/)
+  expect(await server.text('/v1/usage?format=html&tenant=nobody')).toMatch(/\$0\.00[\s\S]*0 calls/)
 })
 
 test('a key of one project sees the calls of that project alone', async () => {

@@ -1,26 +1,11 @@
-// What the dashboard writes, held against the command line, and its times against the clocks of their zones.
+// What the dashboard writes, and its times held against the clocks of their zones.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import * as cli from '../../src/cli/figures.ts'
-import * as page from '../../src/dashboard/figures.ts'
+import { formatShare } from '../../src/dashboard/figures.ts'
 import { linkTo, linkWith, rangeOf, readRoute } from '../../src/dashboard/route.ts'
 import { dateIn, dateText, startOfDay, startOfMonth } from '../../src/dashboard/zone.ts'
 import { calendarOf } from '../../src/limits/window.ts'
-
-const pico = fc.oneof(fc.bigInt(-(10n ** 15n), 10n ** 24n), fc.bigInt(0n, 10n ** 9n))
-
-test('sums of a column read as they do in the terminal', () => {
-  fc.assert(
-    fc.property(fc.array(pico, { minLength: 1, maxLength: 8 }), (sums) => {
-      expect(sums.map(page.usdColumn(sums))).toEqual(sums.map(cli.usdColumn(sums)))
-    }),
-  )
-})
-
-test('counts read as they do in the terminal', () => {
-  fc.assert(fc.property(fc.nat(), (count) => page.formatCount(count) === cli.formatCount(count)))
-})
 
 test.each([
   [0, 0, '0 %'],
@@ -31,7 +16,7 @@ test.each([
   [2999, 3000, '>99.9 %'],
   [3, 3, '100 %'],
 ])('%i of %i is %s', (part, whole, text) => {
-  expect(page.formatShare(part, whole)).toBe(text)
+  expect(formatShare(part, whole)).toBe(text)
 })
 
 const zones = fc.constantFrom(

@@ -1,7 +1,8 @@
 // One event: what was asked and used, what each line of its cost comes from, and every field that it has.
 
+import { exactMoney, formatCount } from '../../figures.ts'
 import { addressOf, type WireEvent } from '../api.ts'
-import { exactMoney, formatCount, picoOf } from '../figures.ts'
+import { picoOf } from '../figures.ts'
 import { Await, Name, Section, Title } from '../parts.tsx'
 import { linkTo } from '../route.ts'
 import { useLoad, usePlace } from '../state.tsx'

@@ -1,8 +1,9 @@
 // Events, newest first, a page at a time.
 
 import { useState } from 'preact/hooks'
+import { exactMoney, formatCount, usdColumn } from '../../figures.ts'
 import { addressOf, type WireEvent } from '../api.ts'
-import { exactMoney, formatCount, formatMs, picoOf, usdColumn } from '../figures.ts'
+import { formatMs, picoOf } from '../figures.ts'
 import { Await, Name, Title } from '../parts.tsx'
 import { linkTo, linkWith, rangeParams } from '../route.ts'
 import { useLoad, usePlace } from '../state.tsx'

@@ -1,7 +1,7 @@
 // Health: whether events arrive and are priced, and what went wrong.
 
+import { formatCount } from '../../figures.ts'
 import { type Health as Answer, addressOf, type Totals } from '../api.ts'
-import { formatCount } from '../figures.ts'
 import { Await, Figure, Figures, Name, Notice, Section, Title } from '../parts.tsx'
 import { rangeParams } from '../route.ts'
 import { useLoad, usePlace } from '../state.tsx'

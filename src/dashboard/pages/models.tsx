@@ -1,7 +1,8 @@
 // Models: what they cost by the call and by the token, and how long they take.
 
+import { formatCount } from '../../figures.ts'
 import { addressOf, type Percentiles } from '../api.ts'
-import { formatCount, formatMs } from '../figures.ts'
+import { formatMs } from '../figures.ts'
 import { Await, Name, Section, Title } from '../parts.tsx'
 import { rangeParams } from '../route.ts'
 import { SpendChart } from '../spend-chart.tsx'

@@ -1,7 +1,8 @@
 // The overview: today, this month and its end, and what the range was spent on.
 
+import { formatCount, formatMoney } from '../../figures.ts'
 import { addressOf, type Summary, type Figures as Sums, type Totals } from '../api.ts'
-import { formatCount, formatMoney, formatShare, picoOf } from '../figures.ts'
+import { formatShare, picoOf } from '../figures.ts'
 import { Await, Figure, Figures, MoneyFigure, Section, Title } from '../parts.tsx'
 import { linkTo, linkWith, rangeParams } from '../route.ts'
 import { SpendChart } from '../spend-chart.tsx'

@@ -1,7 +1,8 @@
 // One tenant: its spend over time, its limits, and what it spent on.
 
+import { formatCount, formatMoney } from '../../figures.ts'
 import { addressOf, type Limit, type Totals } from '../api.ts'
-import { formatCount, formatMoney, formatShare, picoOf } from '../figures.ts'
+import { formatShare, picoOf } from '../figures.ts'
 import { LimitForm, LimitTable } from '../limit-parts.tsx'
 import { Await, Figure, Figures, MoneyFigure, Section, Title } from '../parts.tsx'
 import { linkTo, rangeParams } from '../route.ts'

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatCount, formatMoney, roundedTo, usdColumn } from '../../src/cli/figures.ts'
 import { formatDuration, formatMoment, parseMoment } from '../../src/cli/period.ts'
+import { formatCount, formatMoney, roundedTo, usdColumn } from '../../src/figures.ts'
 import { parseUsd } from '../../src/money.ts'
 
 const usd = (text: string) => parseUsd(text)!
