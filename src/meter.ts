@@ -121,7 +121,7 @@ export class Meter {
       prices: this.#prices,
       limiter: this.#limits.limiter,
       problems: this.#problems,
-      captureFim: resolved.captureFim,
+      kept: resolved,
       onMissingTenant: resolved.onMissingTenant,
       unknownPrice: resolved.unknownPrice,
       markup: this.#markup,
@@ -231,13 +231,13 @@ export class Meter {
   }
 
   /**
-   * The tenant of the rest of this HTTP request, and labels of its events; outside of a request, of the current async
-   * task and those it starts.
+   * The tenant of the rest of this HTTP request, and labels of its events; `undefined`: labels alone. Outside of a
+   * request, of the current async task and those it starts.
    *
    * @example
    * meter.setTenant('acme', { userId: 'u1' })
    */
-  setTenant(tenantId: string, attribution?: Attribution): void {
+  setTenant(tenantId: string | undefined, attribution?: Attribution): void {
     assignTenant(tenantId, this.#complain, attribution)
   }
 

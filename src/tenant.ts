@@ -112,9 +112,11 @@ export function runAttributed<T>(attribution: Attribution, fn: () => T, complain
   return scopes.run(scope, fn)
 }
 
-export function assignTenant(tenantId: string, complain: Complain, attribution?: Attribution): void {
-  const id = cleanTenantId(tenantId, complain)
+/** `undefined` with labels: who pays stays as it is. */
+export function assignTenant(tenantId: string | undefined, complain: Complain, attribution?: Attribution): void {
   const scope = scopes.getStore()
+  const areLabelsAlone = tenantId === undefined && attribution !== undefined
+  const id = areLabelsAlone ? scope?.payer.tenantId : cleanTenantId(tenantId, complain)
   const labels = merge(scope?.payer.labels, cleanAttribution(attribution, complain))
   if (scope?.payer.isShared) Object.assign(scope.payer, { tenantId: id, labels })
   else scopes.enterWith({ payer: cellOf(id, false, labels), attribution: scope?.attribution ?? NOBODY })
@@ -155,7 +157,7 @@ export function checkTenantId(value: unknown): string {
   return value as string
 }
 
-function cleanTenantId(value: string, complain: Complain): string | undefined {
+function cleanTenantId(value: string | undefined, complain: Complain): string | undefined {
   const fault = tenantIdFault(value)
   if (fault === undefined) return value
   complain(fault)

@@ -65,7 +65,8 @@ export function createHeartbeat(setup: HeartbeatSetup): Heartbeat {
     let batch: [Pocket, Ask][] = []
     let looked = 0
     const send = async () => {
-      const sending = batch
+      // While the batch was filled, calls may have asked for more: a second step under the same number takes what the first one gave.
+      const sending = batch.filter(([pocket]) => !pocket.busy && pocket.waiters.length === 0)
       batch = []
       await teller.send(sending)
       for (const [pocket, { final }] of sending) if (final || isEmptied(pocket)) rest(pocket)

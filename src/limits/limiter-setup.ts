@@ -1,7 +1,7 @@
 // What a limiter needs of the rest of the meter.
 
 import type { PicoUsd } from '../money.ts'
-import type { LimitStore } from './limit-store.ts'
+import type { LimitRule, LimitStore } from './limit-store.ts'
 import type { StoreDownPolicy } from './outage.ts'
 import type { PocketsSetup } from './pockets.ts'
 import type { Unsynced } from './unsynced.ts'
@@ -23,6 +23,8 @@ export interface LimiterSetup {
   readonly onBequest?: ((leases: number, cause?: unknown) => void) | undefined
   /** Thresholds in per cent. */
   readonly warnAt?: readonly number[]
+  /** Another process has set a limit in a time zone that this Node does not know. */
+  readonly onStrangeZone?: ((rule: LimitRule) => void) | undefined
   /** A call under a hard limit has cost more than it could. */
   readonly onOverrun?: () => void
   readonly now?: () => number

@@ -3,7 +3,7 @@
 import type { LimitChanges, LimitKey, LimitRule } from './limit-store.ts'
 import type { Pocket } from './pocket.ts'
 import { type Belonging, EVERYTHING, fieldsOf, type ScopeField, valueIn } from './scope.ts'
-import { type Calendar, calendarOf, LIMIT_WINDOWS } from './window.ts'
+import { type Calendar, calendarByUtc, calendarOf, LIMIT_WINDOWS } from './window.ts'
 
 /** A rule in force, and this process's money of it. Stays the same object when the rule is set again. */
 export interface LiveRule {
@@ -43,7 +43,8 @@ interface Shape {
 const NONE: readonly LiveRule[] = []
 const BETWEEN = '\u0000'
 
-export function createRuleBook(): RuleBook {
+/** `strange` is told of a rule whose time zone this Node does not know: another one has set it. */
+export function createRuleBook(strange: (rule: LimitRule) => void = () => undefined): RuleBook {
   const shapes = new Map<string, Shape>()
   const byTenant: Shape = { fields: ['tenant'], byValues: new Map() }
   const everything = new Map<string, LiveRule[]>()
@@ -71,20 +72,24 @@ export function createRuleBook(): RuleBook {
     const known = rules.get(name)
     if (known && isSame(known.rule, rule)) return undefined
     version++
-    const live = known ?? {
-      rule,
-      calendar: calendarOf(rule.per),
-      pocket: undefined,
-      previous: undefined,
-      isRemoved: false,
-    }
+    const calendar = calendarFor(rule)
+    const live = known ?? { rule, calendar, pocket: undefined, previous: undefined, isRemoved: false }
     if (known) leave(known)
     live.rule = rule
-    live.calendar = calendarOf(rule.per, rule.settings)
+    live.calendar = calendar
     rules.set(name, live)
     for (const [map, key] of placesOf(rule)) map.set(key, [...(map.get(key) ?? []), live])
     isPlain = shapes.size === 0 && everything.size === 0 && organizations.size === 0
     return live
+  }
+
+  function calendarFor(rule: LimitRule): Calendar {
+    try {
+      return calendarOf(rule.per, rule.settings)
+    } catch {
+      strange(rule)
+      return calendarByUtc(rule.per, rule.settings)
+    }
   }
 
   /** Lists are replaced and not changed: somebody may be going through one. */

@@ -2,7 +2,7 @@
 
 import type { LimitWindow } from '../errors.ts'
 import type { LimitSettings } from './limit-store.ts'
-import { type LocalTime, UTC, type Zone, zoneOf } from './zone.ts'
+import { type LocalTime, shifted, UTC, type Zone, zoneOf } from './zone.ts'
 
 export const LIMIT_WINDOWS = ['hour', 'day', 'week', 'month', 'total'] as const satisfies LimitWindow[]
 
@@ -14,7 +14,10 @@ export interface Window {
   readonly from: number
   /** Not included; infinite for `total`. */
   readonly until: number
-  /** The names of the earlier slots that a rolling window sums up. */
+  /**
+   * The names of the other slots that a rolling window sums up: the earlier ones, newest first, and as many later ones.
+   * A process whose clock is ahead has money of those already.
+   */
   readonly earlier: readonly string[]
   /** Where what counts in it began: `from`, but for a rolling window. */
   readonly since: number
@@ -54,9 +57,16 @@ export function calendarOf(per: LimitWindow, settings: LimitSettings = {}): Cale
   return calendar
 }
 
-function finderOf(per: Exclude<LimitWindow, 'total'>, { timeZone = 'UTC', anchor, rolling }: LimitSettings) {
+/** For a zone that this Node does not know: windows of the same names, so that the account is everybody's, by UTC. */
+export function calendarByUtc(per: LimitWindow, settings: LimitSettings): Calendar {
+  if (per === 'total') return calendarOf(per)
+  return remembering(finderOf(per, settings, (name) => shifted(name, 0)))
+}
+
+function finderOf(per: Exclude<LimitWindow, 'total'>, settings: LimitSettings, zoneFor = zoneOf) {
+  const { timeZone = 'UTC', anchor, rolling } = settings
   if (rolling) return (moment: number) => rollingWindow(per, moment)
-  const zone = timeZone === 'UTC' ? UTC : zoneOf(timeZone)
+  const zone = timeZone === 'UTC' ? UTC : zoneFor(timeZone)
   return (moment: number) => calendarWindow(per, zone, anchor, moment)
 }
 
@@ -82,10 +92,16 @@ function rollingWindow(per: Exclude<LimitWindow, 'total'>, moment: number): Wind
     id: idOf(number),
     from,
     until: from + slot,
-    earlier: Array.from({ length: slots }, (_, i) => idOf(number - i - 1)),
+    earlier: [-1, 1].flatMap((side) => Array.from({ length: slots }, (_, i) => idOf(number + side * (i + 1)))),
     since: from - slots * slot,
     endsAt: from + (slots + 1) * slot,
   }
+}
+
+/** When a slot of a rolling window, by its name, has left every window (epoch milliseconds). */
+export function leavesAt(per: Exclude<LimitWindow, 'total'>, id: string): number {
+  const { slot, slots } = ROLLING[per]
+  return Date.parse(`${id.slice('rolling-'.length)}Z`) + (slots + 1) * slot
 }
 
 function calendarWindow(

@@ -1,7 +1,7 @@
 // What a limiter has to tell of its store and of its limits, as problems and warnings.
 
 import { MeterError } from '../errors.ts'
-import type { LimitStore } from '../limits/limit-store.ts'
+import type { LimitRule, LimitStore } from '../limits/limit-store.ts'
 import type { LimitWarning } from '../limits/warnings.ts'
 import type { ProblemReporter } from '../problems.ts'
 
@@ -40,6 +40,14 @@ export function createStoreNews(problems: ProblemReporter, onWarning: ((warning:
     inMemory(cause: unknown): void {
       const said = ourWords(cause) ?? 'A file for limits cannot be made'
       tell(`${said}; limits are kept in the memory of this process only.`, cause, 'limit:memory')
+    },
+    strangeZone({ scope, per, settings }: LimitRule): void {
+      const limit = `The limit per ${per} of ${scope}`
+      tell(
+        `${limit} is in the time zone ${settings.timeZone}, which this Node does not know: here its windows begin by UTC.`,
+        undefined,
+        `limit:zone:${per} ${scope}`,
+      )
     },
     overran(): void {
       tell(

@@ -77,6 +77,7 @@ export function createTenantLimits({
     ...(options.limitWarningPercents && { warnAt: options.limitWarningPercents }),
     onWarning: options.onLimitWarning && news.warned,
     onStore: news.storeWent,
+    onStrangeZone: news.strangeZone,
     onOverrun: news.overran,
     note,
     onBequest: news.inherited,

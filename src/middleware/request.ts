@@ -115,7 +115,7 @@ function isHeaderName(value: unknown): boolean {
 
 /** For frameworks on node:http: their request has a cell of its own, which holds however they pass the request on. */
 export function setAsker(meter: RequestMeter, { tenantId, attribution }: Asker): void {
-  if (tenantId !== undefined) meter.setTenant(tenantId, attribution)
+  meter.setTenant(tenantId, attribution)
 }
 
 /** For frameworks of Request and Response: what `fn` does is in the asker's name. */

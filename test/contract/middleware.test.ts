@@ -148,6 +148,13 @@ describe.each(FRAMEWORKS)('$name', ({ start }) => {
     ])
   })
 
+  test('keeps the labels of a request that nobody pays for, whose own limits hold', async () => {
+    await using app = await served({ tenantHeader: 'x-tenant', userHeader: 'x-user-id' })
+    await app.ask({ 'x-user-id': 'u3' })
+    const [event] = await app.events()
+    expect([event?.tenantId, event?.userId]).toEqual([undefined, 'u3'])
+  })
+
   test('looks at no header that the application has not named', async () => {
     await using app = await served({ tenant: () => undefined })
     await app.ask({ 'x-tenant': 'acme', 'x-tenant-id': 'acme', 'x-user-id': 'u1', 'x-forwarded-user': 'u1' })
@@ -170,15 +177,14 @@ describe.each(FRAMEWORKS)('$name', ({ start }) => {
     await using app = await served({ tenantHeader: 'x-tenant', userHeader: 'x-user-id' })
     for (let round = 0; round < 5; round++) {
       const asked = ['acme', 'globex', 'initech', undefined].map((tenant) =>
-        app.ask(tenant === undefined ? {} : { 'x-tenant': tenant, 'x-user-id': `user-of-${tenant}` }),
+        app.ask({ ...(tenant && { 'x-tenant': tenant }), 'x-user-id': `user-of-${tenant}` }),
       )
       expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200])
     }
     const events = await app.events()
     const callsOf = (tenant: string | undefined) => events.filter(({ tenantId }) => tenantId === tenant).length
     expect(['acme', 'globex', 'initech', undefined].map(callsOf)).toEqual([5, 5, 5, 5])
-    for (const { tenantId, userId } of events)
-      expect(userId).toBe(tenantId === undefined ? undefined : `user-of-${tenantId}`)
+    for (const { tenantId, userId } of events) expect(userId).toBe(`user-of-${tenantId}`)
   })
 
   test('answers a refusal with 402, the figures, and when to come back', async () => {

@@ -76,6 +76,9 @@ describe('calendar windows of a time zone', () => {
     ['America/Havana', 'day', '2026-11-01T04:30:00Z', '2026-11-01T04:00:00.000Z', '2026-11-02T05:00:00.000Z'],
     ['America/Havana', 'day', '2026-11-01T05:30:00Z', '2026-11-01T04:00:00.000Z', '2026-11-02T05:00:00.000Z'],
     ['Pacific/Kiritimati', 'day', '2026-11-22T10:00:00Z', '2026-11-22T10:00:00.000Z', '2026-11-23T10:00:00.000Z'],
+    // Offsets, which `Intl` of Node 20 does not take.
+    ['+05:45', 'day', '2026-11-22T18:14:59Z', '2026-11-21T18:15:00.000Z', '2026-11-22T18:15:00.000Z'],
+    ['-0330', 'hour', '2026-11-22T18:14:59Z', '2026-11-22T17:30:00.000Z', '2026-11-22T18:30:00.000Z'],
     // A whole day was left out.
     ['Pacific/Apia', 'day', '2011-12-30T09:59:59Z', '2011-12-29T10:00:00.000Z', '2011-12-30T10:00:00.000Z'],
     ['Pacific/Apia', 'day', '2011-12-30T10:00:00Z', '2011-12-30T10:00:00.000Z', '2011-12-31T10:00:00.000Z'],
@@ -145,15 +148,17 @@ test('whatever the zone and the anchor: every moment is in one window, and windo
 
 describe('rolling windows', () => {
   test.each(Object.entries(ROLLING))(
-    'an %s is at least as long as it says, and at most one slot longer',
+    'an %s is at least as long as it says, and at most one slot longer; what is in later slots counts too',
     (per, { slot, slots }) => {
       const calendar = calendarOf(per as LimitWindow, { rolling: true })
       for (const time of [at('2026-11-22T14:29:59.999Z'), at('2026-11-22T14:30:00Z')]) {
         const { id, from, until, earlier, since, endsAt } = calendar.at(time)
-        expect([until - from, earlier.length, from - since]).toEqual([slot, slots, slot * slots])
-        expect(new Set([id, ...earlier]).size).toBe(slots + 1)
+        expect([until - from, earlier.length, from - since]).toEqual([slot, 2 * slots, slot * slots])
+        expect(new Set([id, ...earlier]).size).toBe(2 * slots + 1)
         expect(earlier[0]).toBe(calendar.at(from - 1).id)
-        expect(earlier.at(-1)).toBe(calendar.at(since).id)
+        expect(earlier[slots - 1]).toBe(calendar.at(since).id)
+        expect(earlier[slots]).toBe(calendar.at(until).id)
+        expect(earlier.at(-1)).toBe(calendar.at(until + slot * slots - 1).id)
         expect(endsAt).toBe(until + slot * slots)
       }
     },

@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Estimate } from '../../src/limits/estimate.ts'
+import { ruleOf } from '../../src/limits/limit.ts'
+import type { LimitStore } from '../../src/limits/limit-store.ts'
 import type { StoreDownPolicy } from '../../src/limits/outage.ts'
 import { clocks, memory, process, remote, usd } from '../support/limits.ts'
 
@@ -52,6 +54,56 @@ describe('processes that share a store', () => {
     await one.limiter.removeLimit({ scope: 'tenant=acme', per: 'month' })
     await two.limiter.beat()
     expect((await two.call('50')).parts).toEqual([])
+  })
+
+  test('hold a limit in a time zone that only the one who set it knows, with all others and with the limits after it', async () => {
+    const { processes, store } = several(1)
+    const strange: string[] = []
+    const one = process(remote(store), clocks(), { onStrangeZone: ({ scope }) => strange.push(scope) })
+    const of = (tenant: string) => ruleOf(tenant, { usd: 1, mode: 'hard' })
+    await store.setLimit({ ...of('somebody'), settings: { timeZone: 'Mars/Olympus' } })
+    await store.setLimit(of('acme'))
+    await one.call('1')
+    await one.call('1', { tenantId: 'somebody' })
+    expect(strange).toEqual(['tenant=somebody'])
+    for (const { call } of [one, processes[0]!])
+      for (const tenantId of ['acme', 'somebody']) await expect(call('1', { tenantId })).rejects.toMatchObject(refused)
+  })
+
+  test('ask for a lease one step at a time, also while a heartbeat goes through thousands of them', async () => {
+    const clock = clocks()
+    const store = memory(clock)
+    const under = new Set<string>()
+    const doubled: string[] = []
+    let answer: Promise<unknown> = Promise.resolve()
+    const slow: LimitStore = {
+      ...store,
+      async lease(steps) {
+        for (const { leaseId } of steps) under.has(leaseId) ? doubled.push(leaseId) : under.add(leaseId)
+        await answer
+        for (const { leaseId } of steps) under.delete(leaseId)
+        return store.lease(steps)
+      },
+    }
+    const { limiter, limit, call } = process(slow, clock)
+    const tenants = Array.from({ length: 1200 }, (_, n) => `t${n}`)
+    for (const tenantId of tenants) await limit(tenantId, { usd: 10, mode: 'hard' })
+    const spend = async (tenantId: string) => limiter.settle(await call('0.01', { tenantId }), usd('0.01'), clock.now)
+    for (const tenantId of tenants) await spend(tenantId)
+    await limiter.beat()
+    for (const [n, tenantId] of tenants.entries()) if (n % 2 === 0) await spend(tenantId)
+    let release = () => {}
+    answer = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const beat = limiter.beat()
+    // The heartbeat has looked at 500 of them and lets others work: these want more than there is in their pockets.
+    await new Promise((resolve) => setImmediate(resolve))
+    const calls = tenants.slice(0, 300).map((tenantId) => call('9', { tenantId }))
+    await new Promise((resolve) => setImmediate(resolve))
+    release()
+    await Promise.all([beat, ...calls])
+    expect(doubled).toEqual([])
   })
 
   test('give back what lies idle', async () => {
