@@ -94,7 +94,7 @@ async function accountOf(place: Place) {
 /** Whoever finds the spools of the dead settles what they wrote down. */
 async function settleDead(place: Place): Promise<void> {
   const store = place.store()
-  const heir = createHeir((steps) => store.lease(steps))
+  const heir = createHeir(store)
   const settling: Promise<void>[] = []
   const delivery = createDelivery({
     sinks: [{ name: 'nowhere', send: async () => ({ outcome: 'delivered' }) }],

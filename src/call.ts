@@ -7,6 +7,7 @@ import { formOf, parsed, parsedList } from './call/body.ts'
 import { type FinishContext, finish, finishJob, isIncomplete } from './call/finish.ts'
 import type { Evidence } from './call/missing-usage.ts'
 import { outcomeOf, requestIdOf, statusOf } from './call/outcome.ts'
+import type { OwnCountOptions } from './call/own-counts.ts'
 import { type PaidStream, payAsItComes } from './call/paid-stream.ts'
 import { addUp, doing, readAnswer, readerOf, readLine, readRequest } from './call/reading.ts'
 import type { FinishedCall } from './call/record.ts'
@@ -30,6 +31,7 @@ import { expectNoMore, expectRequest } from './patch/traffic.ts'
 import { isObject } from './providers/counts.ts'
 import type { Found } from './providers/index.ts'
 import { HIDE, type JobResult, type Json, type Reading, type StreamReader } from './providers/provider.ts'
+import { piecesOfOne, saidIn } from './providers/said.ts'
 import { topLevelFields } from './providers/top-level.ts'
 import type { Payer } from './tenant.ts'
 
@@ -37,8 +39,8 @@ import type { Payer } from './tenant.ts'
 export interface CallContext extends AdmissionContext, FinishContext {
   // Said again: what both parts need, with all that each needs of it.
   readonly prices: FinishContext['prices']
-  /** Whether the text around the gap of a fill-in-the-middle call may be kept. */
-  readonly captureFim: boolean
+  /** What of a text may be kept: that around the gap of a fill-in-the-middle call, a count, hashes. */
+  readonly kept: { readonly captureFim: boolean } & OwnCountOptions
   /** Hosts that refused what we add to a request. */
   readonly refusers: Set<string>
   readonly now: () => number
@@ -68,6 +70,7 @@ export class Call implements Exchange, Applicant {
   #countedTokens: number | undefined
   readonly #attempts = new Attempts()
   readonly #results: JobResult[] = []
+  #isLeft = false
   #isMalformed = false
   #hasContent = false
 
@@ -245,7 +248,8 @@ export class Call implements Exchange, Applicant {
     if (Array.isArray(json) && this.#takeList(json)) return
     if (!isObject(json)) this.malformed()
     const answer = isObject(json) ? json : undefined
-    this.#finish('complete', this.#read(answer), undefined, () => this.asked.route.generated(answer ?? {}))
+    const whole = () => answer ?? {}
+    this.#finish('complete', this.#read(answer), undefined, () => this.asked.route.generated(whole()), whole)
   }
 
   answerText(text: string): void {
@@ -259,7 +263,8 @@ export class Call implements Exchange, Applicant {
     const answer = topLevelFields(text, fields, textFields) ?? parsed(text)
     if (!answer && this.#takeList(text)) return
     if (!answer) this.malformed()
-    this.#finish('complete', this.#read(answer), undefined, () => generated(parsed(text) ?? {}))
+    const whole = () => parsed(text) ?? {}
+    this.#finish('complete', this.#read(answer), undefined, () => generated(whole()), whole)
   }
 
   /** A stream that came as one list of its chunks: Google's, without `alt=sse`. */
@@ -302,7 +307,13 @@ export class Call implements Exchange, Applicant {
   }
 
   // 8: what was reported stands; what is missing is estimated and says so.
-  #finish(how: ExchangeEnd, reading: Reading, error: unknown, generated: () => Iterable<string>): void {
+  #finish(
+    how: ExchangeEnd,
+    reading: Reading,
+    error: unknown,
+    generated: () => Iterable<string>,
+    whole?: () => Json,
+  ): void {
     this.hasEnded = true
     const context = this.#context
     context.ended(this)
@@ -317,7 +328,10 @@ export class Call implements Exchange, Applicant {
     const evidence = isIncomplete(finished, this.asked.isTextless)
       ? () => this.#evidence(generated, isUnseen)
       : undefined
-    finish(finished, evidence, this.#hold, context)
+    const said =
+      context.countOwn &&
+      (() => ({ prompt: this.asked.prompt(), said: whole ? saidIn([whole()]) : piecesOfOne(generated()) }))
+    finish(finished, evidence, this.#hold, context, said)
   }
 
   /** The answer is a stream that is there to be read, and nobody has begun to. */
@@ -325,11 +339,13 @@ export class Call implements Exchange, Applicant {
     return this.form === 'events' && this.#attempts.answer !== undefined && !this.isBeingRead
   }
 
-  /** The process exits with the call under way: what is known of it is recorded now or never. */
-  endAtExit(): void {
+  /** The meter ends, or with it the process, with the call under way: what is known of it is recorded now or never. */
+  leave(isExit = false): void {
+    const { isSent, isTrying, answer } = this.#attempts
+    this.#isLeft = isTrying
     // An answer that was never looked at is made in whole all the same; one that was being read breaks off here.
-    const { isSent, answer } = this.#attempts
-    if (!this.hasEnded && isSent) this.end(answer && !this.#hasContent ? 'unread' : 'aborted')
+    const how = isExit && (!answer || this.#hasContent) ? 'aborted' : 'unread'
+    if (!this.hasEnded && (isSent || !isExit)) this.end(how)
   }
 
   /** Work that goes on after its call, and the news of it. */
@@ -344,16 +360,10 @@ export class Call implements Exchange, Applicant {
     const { answer } = attempts
     const status = answer?.status ?? statusOf(error)
     const isAnswered = answer !== undefined
-    const { isTextless } = this.asked
+    const { isTextless, route, facts } = this.asked
     const [isMalformed, hasContent] = [this.#isMalformed, this.#hasContent]
     const seen = { how, reading, isAnswered, isMalformed, hasContent, isTextless }
-    const { usageSource, streamEnd, ...outcome } = outcomeOf(
-      seen,
-      this.asked.route,
-      this.asked.facts.stream,
-      status,
-      error,
-    )
+    const { usageSource, streamEnd, ...outcome } = outcomeOf(seen, route, facts.stream, status, error)
     if (attempts.isTrying) this.attemptFailed({ status, requestId: requestIdOf(error) })
     attempts.close(usageSource)
     return {
@@ -361,11 +371,12 @@ export class Call implements Exchange, Applicant {
       provider: this.provider,
       host: this.host,
       endpoint: this.asked.endpoint,
-      facts: this.asked.facts,
+      facts,
       reading,
       usage: reading.usage,
       usageSource,
       usageBounds: undefined,
+      isLeft: this.#isLeft,
       countedTokens: this.#countedTokens,
       ...outcome,
       clampedTo: this.#hold?.cap,
@@ -377,7 +388,7 @@ export class Call implements Exchange, Applicant {
       durationMs: Math.round(performance.now() - this.#startedAt),
       timeToFirstTokenMs:
         this.#firstChunkAt === undefined ? undefined : Math.round(this.#firstChunkAt - this.#startedAt),
-      fim: this.#context.captureFim ? this.asked.route.fim?.(this.asked.body()) : undefined,
+      fim: this.#context.kept.captureFim ? this.asked.route.fim?.(this.asked.body()) : undefined,
     }
   }
 

@@ -66,7 +66,7 @@ export interface Refusal {
   readonly mode?: LimitMode
   /** There is money for the call's input, and the request sets no cap on its output: with one it would have passed. */
   readonly wouldPassWithCap?: boolean
-  /** When the window ends; `undefined` for `total`. */
+  /** When money comes back: as the window ends, or the oldest spend of a rolling one has left it; `undefined` for `total`, and where nobody knows. */
   readonly resetsAt: Date | undefined
 }
 

@@ -124,6 +124,14 @@ export interface LLMEvent {
   readonly fimSuffix?: string
   /** How many calls this event stands for: above 1 only on the roll-up of calls that `sampleRate` left out. */
   readonly calls?: number
+  /** Tokens of the output as this process counted them: only with the option `audit`. */
+  readonly countedOutputTokens?: number
+  /** What they were counted with: `js-tiktoken@1.0.21/o200k_base`. */
+  readonly outputTokenizer?: string
+  /** Salted hashes of the beginnings of the prompt, each behind its length in bytes: only with the option `contentHash`. */
+  readonly inputHashes?: readonly string[]
+  /** Salted hash of the output: likewise. */
+  readonly outputHash?: string
 }
 
 /** The event as it travels: the same fields in snake_case, plus `schema_version`. See docs/wire.md. */
@@ -193,6 +201,10 @@ export const WIRE_NAMES = {
   fimPrefix: 'fim_prefix',
   fimSuffix: 'fim_suffix',
   calls: 'calls',
+  countedOutputTokens: 'counted_output_tokens',
+  outputTokenizer: 'output_tokenizer',
+  inputHashes: 'input_hashes',
+  outputHash: 'output_hash',
 } as const satisfies Record<keyof LLMEvent, string>
 
 export type EventField = keyof typeof WIRE_NAMES

@@ -2,6 +2,7 @@
 
 import { createMarkup } from './call/markup.ts'
 import { createDelivery } from './delivery/delivery.ts'
+import { checkDeadline } from './delivery/inputs.ts'
 import { createRollUp } from './delivery/roll-up.ts'
 import { expected, type LimitWindow, MeterError } from './errors.ts'
 import type { LLMEvent } from './event.ts'
@@ -296,11 +297,8 @@ export class Meter {
   }
 
   /** Whether a call of the tenant that costs so much would be let through now; without an estimate, whether money is left. */
-  checkLimit(
-    tenantId: string,
-    { estimateUsd = 0 }: { readonly estimateUsd?: number | string } = {},
-  ): Promise<LimitCheck> {
-    return this.#limits.check(tenantId, estimateUsd)
+  checkLimit(tenantId: string, question: { readonly estimateUsd?: number | string } = {}): Promise<LimitCheck> {
+    return this.#limits.check(tenantId, question)
   }
 
   /** What this meter has seen, refused, sent and lost so far. */
@@ -330,6 +328,7 @@ export class Meter {
   /**
    * Sends what is queued now. Resolves when every sink has taken or refused it, or has failed once: what failed is kept
    * and tried again later. With `durable` it resolves when all of it is on the disk itself, whatever the sinks do.
+   * Rejects with MeterError `BAD_INPUT` for anything but such an object.
    */
   async flush(options?: { readonly durable?: boolean | undefined }): Promise<void> {
     await this.#calls.settled()
@@ -340,9 +339,10 @@ export class Meter {
   /**
    * Unpatches everything, records what is still open, and sends everything within `deadlineMs` (5000).
    * The wrappers that a stranger's patch still holds pass everything through. A second call gives the same promise.
+   * Throws MeterError `BAD_INPUT`, and closes nothing, for a deadline that is no number of 0 or more.
    */
   close(deadlineMs?: number): Promise<void> {
-    this.#closing ??= this.#close(deadlineMs)
+    this.#closing ??= this.#close(checkDeadline(deadlineMs))
     return this.#closing
   }
 

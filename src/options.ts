@@ -68,6 +68,10 @@ export interface MeterOptions {
   readonly hosts?: Readonly<Record<string, string>> | undefined
   /** Keep what is around the gap of a fill-in-the-middle call, as `fimPrefix` and `fimSuffix` of its event; default false: no text of a prompt is kept. Environment: `TALLYGATE_CAPTURE_FIM`. */
   readonly captureFim?: boolean | undefined
+  /** `'output'`: count the tokens of each output in this process, after its call is over, and keep the count, for `tallygate audit`; default `'off'`. No text is kept. Environment: `TALLYGATE_AUDIT`. */
+  readonly audit?: 'off' | 'output' | undefined
+  /** Keep salted hashes of prompts and outputs, which tell whether two are the same; default false. The salt is `content-salt` in `dir`. Environment: `TALLYGATE_CONTENT_HASH`. */
+  readonly contentHash?: boolean | undefined
   /** Prices of your own, negotiated or for models of your own: the path of a JSON file, or what stands in one. They go before those of the book. Environment: `TALLYGATE_PRICES`, the path. */
   readonly prices?: string | PriceFile | readonly OwnPrice[] | undefined
   /** What you sell calls for, beside what they cost: a factor (`'1.2'`), a rule such as `{ multiply: '1.2', perCallUsd: '0.001' }`, or a list of rules for providers, models and tenants of which the first that takes a call decides. Stands on the event as `resaleUsd`. Environment: `TALLYGATE_MARKUP`, a factor. */
@@ -108,6 +112,8 @@ export interface ResolvedOptions extends MeterOptions {
   readonly handleSignals: boolean
   readonly limitCheckCacheTtlMs: number
   readonly captureFim: boolean
+  readonly audit: 'off' | 'output'
+  readonly contentHash: boolean
   readonly onMissingTenant: 'record' | 'warn' | 'throw'
   readonly sampleRate: number
   readonly debug: boolean
@@ -185,6 +191,8 @@ export const OPTION_RULES: { readonly [Name in keyof Required<MeterOptions>]: Op
     env: { name: 'TALLYGATE_HOSTS', read: readHosts },
   },
   captureFim: yesOrNo('TALLYGATE_CAPTURE_FIM', false),
+  audit: oneOf('TALLYGATE_AUDIT', 'off', ['off', 'output']),
+  contentHash: yesOrNo('TALLYGATE_CONTENT_HASH', false),
   // What is wrong in it is said when it is read, with its line.
   prices: {
     expects: 'the path of a price file, or an object such as `{ prices: [] }`',

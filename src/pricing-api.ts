@@ -19,6 +19,18 @@ import { isObject } from './providers/counts.ts'
 import type { Json, Reading } from './providers/provider.ts'
 import type { Usage, UsageSource } from './usage.ts'
 
+export { compareModels } from './audit/compare.ts'
+export type {
+  ComparedEvent,
+  ComparedModel,
+  ComparedRow,
+  ComparedSums,
+  ComparedTarget,
+  CompareOptions,
+  Comparison,
+  NotCompared,
+} from './audit/comparison.ts'
+export type { TokenBand } from './audit/tokenizers-apart.ts'
 export type { CostSource } from './event.ts'
 export type { PicoUsd } from './money.ts'
 export type { AgreedPrice } from './pricing/agreed-prices.ts'

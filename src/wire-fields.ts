@@ -85,6 +85,10 @@ export const FIELD_KINDS = {
   fimPrefix: 'text',
   fimSuffix: 'text',
   calls: 'calls',
+  countedOutputTokens: 'count',
+  outputTokenizer: 'text',
+  inputHashes: 'flags',
+  outputHash: 'text',
 } as const satisfies Record<EventField, FieldKind>
 
 export const REQUIRED_FIELDS = [

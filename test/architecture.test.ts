@@ -7,7 +7,7 @@ import { LOCKS, lockFaults } from '../scripts/check-lock.mjs'
 import { root } from '../scripts/entries.mjs'
 import { findCycle, readSource, readText, repositoryFiles, type Source } from './support/source-tree.ts'
 
-const VOCABULARY = ['errors', 'money', 'usage', 'event', 'tenant', 'problems', 'wire', 'wire-fields']
+const VOCABULARY = ['errors', 'money', 'usage', 'event', 'tenant', 'problems', 'wire', 'wire-fields', 'figures', 'html']
 const PARTS = ['providers', 'patch', 'pricing', 'limits', 'delivery', 'sinks']
 /** What makes a meter of the parts: each may import those before it. */
 const STAIRS = ['options', 'call', 'reprice', 'manual', 'meter']
@@ -18,15 +18,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   postgres: VOCABULARY,
   ...Object.fromEntries(PARTS.map((part) => [part, [...VOCABULARY, 'postgres']])),
   ...Object.fromEntries(STAIRS.map((step, i) => [step, [...VOCABULARY, 'postgres', ...PARTS, ...STAIRS.slice(0, i)]])),
-  'pricing-api': [...VOCABULARY, 'providers', 'pricing', 'call', 'reprice'],
+  audit: [...VOCABULARY, 'options', 'providers', 'pricing', 'call', 'reprice', 'sinks', 'ledger', 'import'],
+  'pricing-api': [...VOCABULARY, 'providers', 'pricing', 'call', 'reprice', 'audit'],
+  import: [...VOCABULARY, 'providers', 'pricing', 'call', 'manual', 'pricing-api'],
+  alerts: [...VOCABULARY, 'postgres', 'ledger', 'limits', 'sinks'],
   index: [...VOCABULARY, 'postgres', ...PARTS, ...STAIRS],
   register: ['patch', 'meter'],
   middleware: [...VOCABULARY, 'meter'],
-  reconcile: [...VOCABULARY, 'pricing', 'sinks'],
+  reconcile: [...VOCABULARY, 'postgres', 'pricing', 'sinks'],
   ledger: [...VOCABULARY, 'postgres', 'limits', 'sinks'],
-  server: [...VOCABULARY, 'ledger', 'limits', 'sinks'],
+  server: [...VOCABULARY, 'postgres', 'ledger', 'limits', 'sinks'],
   cli: [
     ...VOCABULARY,
+    'alerts',
+    'import',
+    'audit',
     'delivery',
     'emulator',
     'index',
@@ -43,7 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   emulator: [],
   // It runs in a browser, where there is nothing else of ours.
-  dashboard: ['money'],
+  dashboard: ['money', 'figures'],
 }
 
 /** Single files that a room may take the types of, and nothing that exists at run time. */

@@ -6,6 +6,7 @@ import { type Recording, recordInTurn } from './in-turn.ts'
 import type { Jobs } from './jobs.ts'
 import type { Evidence } from './missing-usage.ts'
 import { isMissing } from './outcome.ts'
+import { isSeenInFull, type SaidText } from './own-counts.ts'
 import type { FinishedCall } from './record.ts'
 import { estimateOf, type SettlingContext, settle, settleLater } from './settle.ts'
 
@@ -21,10 +22,12 @@ export function finish(
   evidence: (() => Evidence) | undefined,
   hold: Hold | undefined,
   context: FinishContext,
+  said?: () => SaidText,
 ): void {
+  const countable = said && isSeenInFull(call) ? said : undefined
   // Not yet there only where the answer was quicker than its reading: its event is on the disk all the same before this returns.
-  const book = evidence ? undefined : context.prices.now()
-  if (!book) settleLater(call, evidence, hold, context)
+  const book = evidence || countable ? undefined : context.prices.now()
+  if (!book) settleLater(call, evidence, hold, context, countable)
   else context.problems.guard('internal', 'recording a call', () => settle(call, book, hold, context))
 }
 

@@ -9,6 +9,7 @@ import type { Payer } from '../tenant.ts'
 import { type Bucket, tokenTotals, type Usage, type UsageBounds, type UsageSource } from '../usage.ts'
 import { MAX_TEXT_LENGTH } from '../wire-fields.ts'
 import type { Markup } from './markup.ts'
+import type { OwnCount } from './own-counts.ts'
 
 /** Everything that is known of a call when it is over. */
 export interface FinishedCall {
@@ -23,6 +24,8 @@ export interface FinishedCall {
   readonly usage: Usage | undefined
   readonly usageSource: UsageSource
   readonly usageBounds: UsageBounds | undefined
+  /** The meter ended while the request was at the provider, which may bill it: a limit counts what the call held. */
+  readonly isLeft?: boolean | undefined
   /** Tokens of the input as we counted them, where we did. */
   readonly countedTokens?: number | undefined
   readonly flags: readonly string[] | undefined
@@ -40,6 +43,8 @@ export interface FinishedCall {
   /** Absent for a call that nobody has waited for: one of a batch. */
   readonly durationMs: number | undefined
   readonly timeToFirstTokenMs: number | undefined
+  /** What an audit keeps of its text. */
+  readonly ownCount?: OwnCount | undefined
   /** The text around the gap, where it may be kept. */
   readonly fim?: { readonly prefix: unknown; readonly suffix: unknown } | undefined
 }
@@ -156,6 +161,7 @@ export function recordOf(call: FinishedCall, context: EventContext): LLMEvent {
   const notes = priceNotes(context.cost, context.gap)
   if (notes !== undefined) event.metadata = { ...event.metadata, ...notes }
   if (call.fim) putFim(event, call.fim)
+  if (call.ownCount) Object.assign(event, call.ownCount)
   return Object.freeze(event)
 }
 

@@ -2,6 +2,7 @@
 
 import type { LLMEvent } from '../event.ts'
 import type { Hold, Limiter } from '../limits/limiter.ts'
+import type { PicoUsd } from '../money.ts'
 import type { Cost, PriceBook, PriceGap } from '../pricing/price.ts'
 import type { ProblemReporter } from '../problems.ts'
 import { OPEN_JOB, tokenTotals } from '../usage.ts'
@@ -13,6 +14,7 @@ import type { Estimate } from './jobs.ts'
 import type { Markup } from './markup.ts'
 import { type Evidence, fillUsage, fillUsageAtOnce } from './missing-usage.ts'
 import { doubtsOf } from './outcome.ts'
+import type { CountOwn, SaidText } from './own-counts.ts'
 import { costOf, type FinishedCall, gapOf, queryOf, recordOf } from './record.ts'
 
 /** What the end of a call needs of the rest of the meter. */
@@ -24,6 +26,8 @@ export interface SettlingContext {
   readonly appName: string | undefined
   readonly environment: string | undefined
   readonly markup?: Markup | undefined
+  /** Absent where nothing is kept of any text. */
+  readonly countOwn?: CountOwn | undefined
   /** The call used something that has no price. */
   unpriced(provider: string, model: string, gap: PriceGap | undefined): void
   /** Takes the event of a finished call; what follows is no longer on the caller's path. */
@@ -38,7 +42,7 @@ export function settle(call: FinishedCall, book: PriceBook, hold: Hold | undefin
   const gap = usage && !cost ? gapOf(book, usage, reading, query) : undefined
   const event = recordOf(call, { cost, gap, query, priceVersion: book.version, markup, appName, environment })
   try {
-    if (hold) limiter.settle(hold, cost?.pico ?? 0n, at)
+    if (hold) limiter.settle(hold, call.isLeft ? mostOf(hold, cost) : (cost?.pico ?? 0n), at)
     // Nothing was held for it: it had no limit yet, or the model asked for has no price and the one that served it has.
     else if (cost) limiter.spend(belongingOf(payer, call.facts.model), cost.pico, at)
   } finally {
@@ -50,6 +54,11 @@ export function settle(call: FinishedCall, book: PriceBook, hold: Hold | undefin
   if (call.flags || reading.figures) for (const doubt of doubtsOf(call, cost)) reportStrange(context, provider, doubt)
   if (call.countedTokens !== undefined && !call.flags?.length)
     context.drift.note(query.model, call.countedTokens, tokenTotals(reading.usage ?? {}).inputTokens)
+}
+
+/** What a killed process's call counts with, too. */
+function mostOf(hold: Hold, cost: Cost | undefined): PicoUsd {
+  return hold.parts.reduce((most, { amount }) => (amount > most ? amount : most), cost?.pico ?? 0n)
 }
 
 function learn(experience: Experience, call: FinishedCall, event: LLMEvent, cost: Cost | undefined): void {
@@ -76,8 +85,9 @@ export function settleLater(
   evidence: (() => Evidence) | undefined,
   hold: Hold | undefined,
   context: SettlingContext & Recording,
+  said?: () => SaidText,
 ): void {
-  const { prices, keep } = context
+  const { prices, keep, countOwn } = context
   let isSettled = false
   const end = (finished: FinishedCall, book: PriceBook): void => {
     if (isSettled) return
@@ -90,6 +100,7 @@ export function settleLater(
     let finished = withoutEstimate(call)
     try {
       finished = evidence ? await fillUsage(call, evidence()) : call
+      if (said && countOwn) finished = { ...finished, ownCount: await countOwn(finished, said) }
     } finally {
       end(finished, book)
     }

@@ -25,7 +25,7 @@ export type Values<O extends Options> = {
     : O[Name]['multiple'] extends true
       ? readonly string[]
       : string
-} & { readonly argument?: string }
+} & { readonly argument?: string; readonly arguments?: readonly string[] }
 
 export interface Setting {
   readonly terminal: Terminal
@@ -39,8 +39,8 @@ export interface Command<O extends Options = Options> {
   /** What a person should know before using it: paragraphs. */
   readonly about: readonly string[]
   readonly options: O
-  /** What may stand behind the name of the command, once, without an option before it. */
-  readonly argument?: { readonly name: string; readonly help: string }
+  /** What may stand behind the name of the command, without an option before it: once, or so many times. */
+  readonly argument?: { readonly name: string; readonly help: string; readonly most?: number }
   readonly examples: readonly string[]
   /** Resolves to the exit code; nothing is 0. */
   run(values: Values<O>, setting: Setting): Promise<number | undefined>
@@ -86,12 +86,17 @@ export function readValues(command: Command, args: readonly string[]): Values<Op
   const values: Record<string, unknown> = {}
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue
-    if (token.kind === 'positional' && command.argument && values['argument'] === undefined) {
-      values['argument'] = token.value
+    const { arguments: taken = [] } = values as { arguments?: readonly string[] }
+    if (token.kind === 'positional' && taken.length < (command.argument ? (command.argument.most ?? 1) : 0)) {
+      values['argument'] ??= token.value
+      values['arguments'] = [...taken, token.value]
       continue
     }
     if (token.kind === 'positional' && command.argument)
-      throw new Stop(2, `\`${name}\` takes one ${command.argument.name}, got ${JSON.stringify(token.value)} besides.`)
+      throw new Stop(
+        2,
+        `\`${name}\` takes ${command.argument.most === undefined ? 'one ' : ''}${command.argument.name}, got ${JSON.stringify(token.value)} besides.`,
+      )
     if (token.kind === 'positional') {
       const got = Object.values(options).some(({ isSecret }) => isSecret)
         ? 'something else'

@@ -28,8 +28,12 @@ export const deadLetters = defineCommand({
     if (values.resend === true) {
       const sink = await sinkOf(values, dir, env)
       const problems = createProblems({ onProblem: ({ message }) => complain(printable(message)), raiseOnError: false })
-      const { delivered, left } = await resendDeadLetters({ dir, sink, problems })
+      const { delivered, left, unreadable } = await resendDeadLetters({ dir, sink, problems })
       print(`${delivered} delivered to ${sink.name}, ${left} kept.`)
+      if (unreadable > 0)
+        complain(
+          `${unreadable} of them cannot be read, and ${unreadable === 1 ? 'is' : 'are'} not sent: ${unreadable === 1 ? 'it stays' : 'they stay'} as found in ${shown(dir)}/dead-letters.`,
+        )
       if (left > 0) throw new Stop(1, `Not every dead letter could be delivered: ${left} are still in ${shown(dir)}.`)
       return undefined
     }

@@ -1,9 +1,9 @@
 // The ledger beside the bill of the emulator, which counts and prices by code of its own: call by call, by the answer's id.
 
 import type { Bill, BillLine } from '../emulator/index.ts'
+import { formatCount, formatMoney, usdColumn } from '../figures.ts'
 import type { LLMEvent } from '../index.ts'
 import { type PicoUsd, parseUsd } from '../money.ts'
-import { formatCount, formatMoney, usdColumn } from './figures.ts'
 import { layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './width.ts'

@@ -1,11 +1,11 @@
 // What happens in the demo: five short scenes of three tenants, made of real calls and nothing else.
 
 import type { Emulator } from '../emulator/index.ts'
+import { formatMoney } from '../figures.ts'
 import { LimitExceededError, type Meter } from '../index.ts'
 import { parseUsd } from '../money.ts'
 import { Stop } from './command.ts'
 import type { Assistant, Question } from './demo-assistants.ts'
-import { formatMoney } from './figures.ts'
 
 export interface Scene {
   readonly title: string

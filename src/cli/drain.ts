@@ -19,7 +19,7 @@ export const drain = defineCommand({
   summary: 'Deliver what dead processes left in the spool.',
   about: [
     'Every process writes its events into <dir>/spool before its calls go on, and removes them when they are delivered. What a process leaves behind is delivered by the next one that starts in the same folder; this is for when there is none.',
-    'What a process held of limits is settled too, by what it wrote down: what it had spent counts, and the rest of its slices goes back. Without --limits that is the file of limits in <dir>.',
+    'What a process held of limits is settled too, by what it wrote down: what it had spent counts, and the rest of its slices goes back. Without --limits the store is limits.db in <dir>, else the database of --database-url. What is of another store stays in the spool, which is said.',
     'A spool whose process may live in another container or on another machine is watched for a minute first: a living one touches it every ten seconds.',
   ],
   options: {
@@ -37,7 +37,7 @@ export const drain = defineCommand({
     limits: {
       type: 'string',
       value: 'url',
-      help: 'The limit store to settle with: postgres://… or https://… . Default: limits.db in <dir>.',
+      help: 'The limit store to settle with: postgres://… or https://… . Default: limits.db in <dir>, else --database-url.',
     },
     dir: DIR,
   },
@@ -56,24 +56,21 @@ export const drain = defineCommand({
       raiseOnError: false,
     })
     const name = values.for ?? sink.name
-    const limits = await limitStoreOf(values.limits, values['api-key'] ?? env['TALLYGATE_API_KEY'], dir)
+    const limits = await limitStoreOf(values, values['api-key'] ?? env['TALLYGATE_API_KEY'], dir)
     let leases = 0
-    const heir =
-      limits &&
-      createHeir(
-        (steps) => limits.lease(steps),
-        (settled, cause) => {
-          leases += settled
-          if (cause !== undefined)
-            complain('What a dead process wrote down of its money cannot be read; its slices stay charged.')
-        },
-      )
+    const elsewhere = new Map<string, number>()
+    const heir = createHeir(limits, ({ settled, kept, store = '', unreadable }) => {
+      leases += settled
+      if (kept > 0) elsewhere.set(store, (elsewhere.get(store) ?? 0) + kept)
+      if (unreadable !== undefined)
+        complain('What a dead process wrote down of its money cannot be read; its slices stay charged.')
+    })
     const done = await drainSpools({
       dir,
       sink: { ...sink, name },
       problems,
       patienceMs: secondsOf(values.wait) * 1000,
-      onAdopted: heir?.take,
+      onAdopted: heir.take,
       waiting: (count) =>
         print(
           `${count === 1 ? 'The process of one spool' : `The processes of ${count} spools`} may live elsewhere: watching for a minute.`,
@@ -85,13 +82,20 @@ export const drain = defineCommand({
     if (rejected > 0)
       print(`${rejected} were refused for good: \`tallygate dead-letters --dir ${shown(dir)}\` lists them.`)
     if (leases > 0) print(`${leases} ${leases === 1 ? 'slice of a limit' : 'slices of limits'} settled.`)
-    if (heir && heir.waiting > 0)
+    for (const [store, kept] of elsewhere) complain(keptMessage(kept, store, spool))
+    if (heir.waiting > 0)
       complain('The limit store does not answer: what was held of limits is settled when drain runs again.')
     for (const { path, owes } of done.others) print(`${resolve(path)} waits for ${owes.join(' and ')}.`)
     if (left > 0) throw new Stop(1, `Not everything could be delivered: ${left} bytes are left in ${resolve(spool)}.`)
     return undefined
   },
 })
+
+function keptMessage(kept: number, store: string, spool: string): string {
+  const what = kept === 1 ? 'A slice of a limit is' : `${kept} slices of limits are`
+  const where = store === '' ? 'a limit store that this is not' : `another limit store (${printable(store)})`
+  return `${what} of ${where}, and stay${kept === 1 ? 's' : ''} charged: what was written down of ${kept === 1 ? 'it' : 'them'} is kept in ${shown(spool)} until \`tallygate drain --limits <url>\`, or a meter with that store, settles it.`
+}
 
 function secondsOf(given = String(WAIT_S)): number {
   if (/^\d{1,5}$/.test(given)) return Number(given)

@@ -1,7 +1,7 @@
 // `tallygate forget`: deletes what the ledger has of one tenant.
 
+import { formatCount } from '../figures.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
-import { formatCount } from './figures.ts'
 import { DATABASE_URL, openToAsk } from './ledgers.ts'
 import { telling } from './progress.ts'
 import { printable } from './width.ts'

@@ -7,14 +7,16 @@ import { printable } from './width.ts'
 
 /** `undefined` where nothing says that there is one. */
 export async function limitStoreOf(
-  url: string | undefined,
+  given: { readonly limits?: string | undefined; readonly 'database-url'?: string | undefined },
   apiKey: string | undefined,
   dir: string,
 ): Promise<LimitStore | undefined> {
-  if (url === undefined) {
-    const path = `${dir}/limits.db`
-    return existsSync(path) ? (await import('../limits/sqlite-store.ts')).sqliteLimitStore({ path }) : undefined
-  }
+  const path = `${dir}/limits.db`
+  if (given.limits === undefined && existsSync(path))
+    return (await import('../limits/sqlite-store.ts')).sqliteLimitStore({ path })
+  // A meter with `databaseUrl` has its limits beside that ledger.
+  const url = given.limits ?? given['database-url']
+  if (url === undefined) return undefined
   if (/^postgres(ql)?:\/\//.test(url))
     return (await import('../limits/postgres-store.ts')).postgresLimitStore({ databaseUrl: url })
   if (/^https?:\/\//.test(url)) return (await import('../limits/http-store.ts')).httpLimitStore({ url, apiKey })

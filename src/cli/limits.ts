@@ -1,9 +1,9 @@
 // Where the limits that a ledger keeps stand at this moment.
 
+import { formatMoney, usdColumn } from '../figures.ts'
 import { windowEnd, windowStart } from '../limits/window.ts'
 import type { PicoUsd } from '../money.ts'
 import type { Ledger, StoredLimit } from '../sinks/ledger.ts'
-import { formatMoney, usdColumn } from './figures.ts'
 import { formatDuration } from './period.ts'
 import { type Column, layOut } from './table.ts'
 import type { Style, Terminal } from './terminal.ts'

@@ -3,31 +3,51 @@
 
 import { MeterError } from '../errors.ts'
 import { nearest } from '../options/nearest.ts'
+import { alerts } from './alerts.ts'
+import { audit } from './audit.ts'
 import { type Command, readValues, Stop } from './command.ts'
+import { compare } from './compare.ts'
 import { dashboard } from './dashboard.ts'
 import { deadLetters } from './dead-letters.ts'
 import { demo } from './demo.ts'
 import { doctor } from './doctor.ts'
 import { drain } from './drain.ts'
+import { exportEvents } from './export-events.ts'
 import { forget } from './forget.ts'
 import { helpOf, overview } from './help.ts'
+import { importLog } from './import-log.ts'
+import { invoice } from './invoice.ts'
+import { limits } from './limits-command.ts'
 import { migrate } from './migrate.ts'
 import { prices } from './prices.ts'
 import { prune } from './prune.ts'
+import { reconcile } from './reconcile.ts'
 import { report } from './report.ts'
 import { reprice } from './reprice.ts'
 import { serve } from './serve.ts'
+import { tail } from './tail.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
+import { top } from './top.ts'
 import { version } from './version.ts'
 
 const COMMANDS: readonly Command[] = [
   report,
+  tail,
+  top,
+  invoice,
+  limits,
   prices,
   reprice,
+  reconcile,
+  compare,
+  audit,
   dashboard,
   serve,
+  alerts,
   drain,
   deadLetters,
+  exportEvents,
+  importLog,
   migrate,
   forget,
   prune,

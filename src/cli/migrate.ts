@@ -1,10 +1,12 @@
 // `tallygate migrate`: brings the tables of a ledger up to date, or prints the SQL that makes them in PostgreSQL.
 
+import { ALERT_TABLES } from '../alerts/databases.ts'
 import { LIMIT_TABLES } from '../limits/postgres-schema.ts'
 import type { Postgres } from '../postgres/client.ts'
 import { postgres } from '../postgres/client.ts'
 import { postgresFault } from '../postgres/faults.ts'
 import { migrate as bringUpToDate, checkSchema, type Migrations, migrationSql, SCHEMA } from '../postgres/migrate.ts'
+import { CHANGE_TABLES } from '../server/changes-table.ts'
 import { makeNextMonths } from '../sinks/postgres/months.ts'
 import { LEDGER } from '../sinks/postgres/schema.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
@@ -12,7 +14,7 @@ import { DATABASE_URL, databaseUrlOf } from './ledgers.ts'
 import { existingLedgerIn, folderOf, shown } from './place.ts'
 
 /** All that this library keeps in a database. */
-const PARTS: readonly Migrations[] = [LEDGER, LIMIT_TABLES]
+const PARTS: readonly Migrations[] = [LEDGER, LIMIT_TABLES, CHANGE_TABLES, ALERT_TABLES]
 
 export const migrate = defineCommand({
   name: 'migrate',

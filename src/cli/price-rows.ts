@@ -1,7 +1,7 @@
 // What the price book says of a model, as a person reads it.
 
+import { formatCount } from '../figures.ts'
 import type { BookEntry, BookModifier, BookRow, PublishedRate } from '../pricing/price.ts'
-import { formatCount } from './figures.ts'
 import { layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './width.ts'

@@ -1,14 +1,16 @@
 // `tallygate prices`: what the price book says of a model, how old it is, and what another file says instead.
 
+import { formatCount } from '../figures.ts'
 import type { BookEntry, PriceBook } from '../pricing/price.ts'
 import { loadBookData } from '../pricing/price-book.ts'
 import { ownPrices } from '../pricing/price-file.ts'
 import { bookOf } from './book.ts'
-import { defineCommand, Stop } from './command.ts'
-import { formatCount } from './figures.ts'
+import { DIR, defineCommand, Stop } from './command.ts'
+import { DATABASE_URL } from './ledgers.ts'
 import { parseMoment } from './period.ts'
-import { check, namesIn, textOf } from './price-check.ts'
+import { textOf } from './price-check.ts'
 import { diff, type PriceDiff, tableIn, tableOf, tableUnder } from './price-diff.ts'
+import { isGate, runGate } from './price-gate.ts'
 import { printEntry, rowsAt } from './price-rows.ts'
 import { PRICES } from './reprice.ts'
 import type { Terminal } from './terminal.ts'
@@ -28,7 +30,20 @@ const OPTIONS = {
     value: 'file',
     help: 'Exit with 1 where a model in it has no known price: a list, one a line, or a price file.',
   },
+  used: { type: 'boolean', help: 'The same of the models that the ledger has calls of.' },
+  pin: {
+    type: 'string',
+    value: 'file',
+    help: 'Exit with 1 where a price or a tokenizer is another than in this file.',
+  },
+  'write-pin': {
+    type: 'boolean',
+    help: 'Write that file, of the models of --check and --used, in place of reading it.',
+  },
+  'max-age': { type: 'string', value: 'days', help: 'Exit with 1 where the price book was last read longer ago.' },
   json: { type: 'boolean', help: 'Print JSON.' },
+  dir: { ...DIR, help: `With --used: ${DIR.help[0]!.toLowerCase()}${DIR.help.slice(1)}` },
+  'database-url': DATABASE_URL,
 } as const
 
 /** More than so many models are listed by name alone. */
@@ -49,7 +64,8 @@ export const prices = defineCommand({
     'tallygate prices anthropic/claude-opus-4-6 --at 2026-11-01',
     'tallygate prices --prices prices.json gpt-6-sol',
     'tallygate prices --diff prices.json --tenant acme',
-    'tallygate prices --check models.txt',
+    'tallygate prices --check models.txt --max-age 30',
+    'tallygate prices --used --pin prices.pin.json',
   ],
   async run(values, { terminal, env }) {
     const now = Date.now()
@@ -62,8 +78,8 @@ export const prices = defineCommand({
     const book = await bookOf(values.prices, env)
     if (values.diff !== undefined)
       return printDiff(book, values.diff, { at: at ?? now, tenant: values.tenant, json: values.json, terminal })
-    if (values.check !== undefined)
-      return printCheck(book, values.check, { at: at ?? now, json: values.json, terminal })
+    if (isGate(values))
+      return runGate(book, values, { at: at ?? now, ageDays: aboutOf(book, now).age_days, terminal, env })
     const asked = { text: values.argument, provider: values.provider }
     const entries = asked.text === undefined && asked.provider === undefined ? [] : entriesOf(book, asked)
     if (values.json) {
@@ -185,21 +201,4 @@ function showDiff({ changes, added, removed }: PriceDiff, { print, paint }: Term
         `${formatCount(changes.length)} rates changed, ${formatCount(added.length)} new, ${formatCount(removed.length)} gone.`,
       ),
     )
-}
-
-function printCheck(book: PriceBook, path: string, { at, json, terminal }: DiffOptions): number {
-  const checked = check(book, namesIn(path), at)
-  const unknown = checked.filter(({ verdict }) => verdict === 'unknown')
-  if (json) terminal.write(`${JSON.stringify({ version: book.version, models: checked }, null, 2)}\n`)
-  else {
-    for (const { name, verdict } of checked)
-      if (verdict !== 'known')
-        terminal.print(
-          verdict === 'guess' ? `${name}: at the prices of its family, a guess` : `${name}: no known price`,
-        )
-    terminal.print(
-      `${formatCount(checked.length - unknown.length)} of ${formatCount(checked.length)} models have a price.`,
-    )
-  }
-  return unknown.length > 0 ? 1 : 0
 }

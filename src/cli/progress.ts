@@ -1,6 +1,6 @@
 // Progress of what takes longer than a second: a line a second on standard error.
 
-import { formatCount } from './figures.ts'
+import { formatCount } from '../figures.ts'
 import type { Terminal } from './terminal.ts'
 
 const EVERY_MS = 1000

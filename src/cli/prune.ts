@@ -1,7 +1,7 @@
 // `tallygate prune`: deletes events for their age; what they sum up to stays.
 
+import { formatCount } from '../figures.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
-import { formatCount } from './figures.ts'
 import { DATABASE_URL, openToAsk } from './ledgers.ts'
 import { formatMoment, parseMoment } from './period.ts'
 import { telling } from './progress.ts'

@@ -7,11 +7,15 @@ import { DIR, defineCommand, Stop } from './command.ts'
 import { toCsv, toJson } from './export.ts'
 import { DATABASE_URL, openToAsk } from './ledgers.ts'
 import { limitsNow, printLimits } from './limits.ts'
+import { stopSignal } from './listening.ts'
+import { INTERVAL, intervalOf, redraw } from './live.ts'
 import { MOMENT_FORMS } from './period.ts'
 import { dimensionsOf, inWords, type Period, periodOf, topOf, whereOf } from './query.ts'
 import { inOrder, printSpend } from './spend.ts'
 import type { Terminal } from './terminal.ts'
 import { printable } from './width.ts'
+
+const EVERY_SECONDS = 5
 
 const OPTIONS = {
   by: {
@@ -34,6 +38,8 @@ const OPTIONS = {
     help: 'Print JSON: every row, every digit, and the limits. By tenant, where --by says nothing.',
   },
   csv: { type: 'boolean', help: 'Print CSV likewise, without limits.' },
+  watch: { type: 'boolean', help: 'Draw it again every few seconds on a terminal, until Ctrl-C.' },
+  interval: { ...INTERVAL, help: `How often with --watch. Default: ${EVERY_SECONDS}` },
   dir: DIR,
   'database-url': DATABASE_URL,
 } as const
@@ -55,6 +61,7 @@ export const report = defineCommand({
     'tallygate report --tenant acme --by day --since 7d',
     'tallygate report --where feature=search --where tag:plan=pro --by user',
     'tallygate report --by tenant --csv > spend.csv',
+    'tallygate report --since day --watch',
   ],
   async run(values, { terminal, env }) {
     const now = Date.now()
@@ -62,6 +69,10 @@ export const report = defineCommand({
     const period = periodOf(values, now)
     const top = values.top === undefined ? undefined : topOf(values.top)
     if (values.json && values.csv) throw new Stop(2, 'Give either `--json` or `--csv`.')
+    if (values.watch && (values.json || values.csv))
+      throw new Stop(2, '`--watch` draws tables: leave out `--json` and `--csv`.')
+    if (values.interval !== undefined && !values.watch) throw new Stop(2, '`--interval` goes with `--watch`.')
+    const everyMs = intervalOf(values.interval, EVERY_SECONDS)
     const where = whereOf(values.where)
     const opened = await openToAsk(values, env)
     const { name, shown } = opened
@@ -73,8 +84,15 @@ export const report = defineCommand({
         const rows = inOrder(query.by, await ledger.totals(query))
         terminal.write(toJson({ ledger: name, query, rows, limits: await limitsNow(ledger, query.tenantId, now) }))
       } else {
-        const heading = printable(`${[shown, ...(values.where ?? []), inWords(period)].join(', ')}`)
-        await printReport(ledger, { by, period, heading, now, terminal, ...(top !== undefined && { top }) })
+        const draw = (terminal: Terminal, now: number) => {
+          // `day` and `7d` move on.
+          const period = periodOf(values, now)
+          const heading = printable(`${[shown, ...(values.where ?? []), inWords(period)].join(', ')}`)
+          return printReport(ledger, { by, period, heading, now, terminal, ...(top !== undefined && { top }) })
+        }
+        const isWatched = values.watch === true && process.stdout.isTTY
+        if (isWatched) await redraw({ screen: process.stdout, terminal, everyMs, stopped: stopSignal(), draw })
+        else await draw(terminal, now)
       }
     } finally {
       await opened.views.close()

@@ -1,9 +1,9 @@
 // What pricing again comes to, by model, and the table of it.
 
 import type { LLMEvent } from '../event.ts'
+import { formatCount, usdColumn } from '../figures.ts'
 import { type PicoUsd, parseUsd } from '../money.ts'
 import type { KeptPrice, Repriced } from '../reprice.ts'
-import { formatCount, usdColumn } from './figures.ts'
 import { type Column, layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './width.ts'

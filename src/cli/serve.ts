@@ -1,5 +1,7 @@
 // `tallygate serve`: the ingest endpoint and the dashboard, in front of a ledger.
 
+import type { AlertWatch } from '../alerts/watch.ts'
+import { ALERTS, openAlerts } from './alerts-watch.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
 import { KEYS, keysOf } from './keys.ts'
 import { DATABASE_URL, databaseUrlOf, type LedgerValues, openToWrite } from './ledgers.ts'
@@ -23,6 +25,7 @@ export const serve = defineCommand({
     port: { type: 'string', value: 'number', help: `Default: ${PORT}; 0 takes any that is free.` },
     host: { type: 'string', value: 'address', help: 'Default: 127.0.0.1, this machine alone; 0.0.0.0 lets others in.' },
     ...KEYS,
+    alerts: ALERTS,
     dir: DIR,
     'database-url': DATABASE_URL,
   },
@@ -41,10 +44,14 @@ export const serve = defineCommand({
       openLimits(values, env),
       openViews(values, env),
     ])
+    const onProblem = ({ message }: { readonly message: string }) =>
+      complain(`${new Date().toISOString()} ${printable(message)}`)
+    let alerts: AlertWatch | undefined
     try {
       // Opens them: what is wrong is said now and not when the first event comes.
       await ledger.limits()
       await limitStore.changes(0)
+      alerts = await openAlerts(values.alerts, values, env, { limitStore, onProblem })
       const stopped = stopSignal()
       const server = await serve({
         ledger,
@@ -55,7 +62,7 @@ export const serve = defineCommand({
         port,
         host: values.host,
         version: version(),
-        onProblem: ({ message }) => complain(`${new Date().toISOString()} ${printable(message)}`),
+        onProblem,
       }).catch((error: NodeJS.ErrnoException) => {
         throw new Stop(1, cannotListen(error, values.host, port))
       })
@@ -69,6 +76,7 @@ export const serve = defineCommand({
       print(`${signal}: answering what is under way, then closing ${name}.`)
       await server.close()
     } finally {
+      await alerts?.close()
       await views.close()
       await limitStore.close?.()
       await ledger.close()

@@ -1,8 +1,8 @@
 // Rows of a report: their order, their sum, and the table they make.
 
+import { formatCount, usdColumn } from '../figures.ts'
 import type { Dimension } from '../ledger/query.ts'
 import type { TotalsRow } from '../sinks/ledger.ts'
-import { formatCount, usdColumn } from './figures.ts'
 import { type Column, layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './width.ts'

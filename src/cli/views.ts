@@ -16,7 +16,12 @@ export async function openViews(values: LedgerValues, env: NodeJS.ProcessEnv): P
   const { openLedger } = await import('../ledger/open.ts')
   const databaseUrl = databaseUrlOf(values, env)
   const page = dashboardPage()
-  if (databaseUrl !== undefined) return { views: openLedger({ databaseUrl }), page }
+  if (databaseUrl !== undefined) {
+    const { postgresChangeLog } = await import('../server/changes-table.ts')
+    const [views, changes] = [openLedger({ databaseUrl }), postgresChangeLog({ databaseUrl })]
+    const close = async () => void (await Promise.all([views.close(), changes.close()]))
+    return { views: { ...views, close, [Symbol.asyncDispose]: close }, page, changes }
+  }
   const dir = folderOf(values.dir, env)
   const { fileChangeLog } = await import('../server/changes.ts')
   return {

@@ -54,6 +54,11 @@ function momentOf(wall: number, zone: string): number {
   return at
 }
 
+/** The month that it is there: `2026-11`. */
+export function monthIn(zone: string, at = Date.now()): string {
+  return new Date(wallAt(at, zone)).toISOString().slice(0, 7)
+}
+
 export function startOfDay(at: number, zone: string, daysBefore = 0): number {
   const wall = wallAt(at, zone)
   return momentOf(wall - (wall % DAY) - daysBefore * DAY, zone)

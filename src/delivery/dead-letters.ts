@@ -25,7 +25,7 @@ const MAX_BYTES = 64 * 1024 * 1024
 export function createDeadLetters(root: string, { tell, clear }: Teller): DeadLetters {
   return {
     keep(sink, reason, entries) {
-      const { appendFileSync, mkdirSync, statSync } = process.getBuiltinModule('node:fs')
+      const { mkdirSync, statSync } = process.getBuiltinModule('node:fs')
       const path = `${root}/${encodeURIComponent(sink)}.jsonl`
       try {
         mkdirSync(root, { recursive: true, mode: 0o700 })
@@ -37,7 +37,7 @@ export function createDeadLetters(root: string, { tell, clear }: Teller): DeadLe
         const at = new Date().toISOString()
         const lines = entries.map((entry) => `${JSON.stringify({ sink, reason, at, event: wireOf(entry) })}\n`)
         // Opened for each: whoever sends them again moves the file away, and the next begins a new one.
-        appendFileSync(path, lines.join(''), { mode: 0o600 })
+        appendLines(path, lines.join(''))
         clear('dead-letters')
       } catch (cause) {
         tell({ kind: 'delivery', message: `Dead letters cannot be written to ${path}`, cause }, 'dead-letters')
@@ -45,6 +45,24 @@ export function createDeadLetters(root: string, { tell, clear }: Teller): DeadLe
     },
   }
 }
+
+/** On lines of their own: the last line that is there may be of a process that died while it wrote it. */
+export function appendLines(path: string, text: string): void {
+  if (text === '') return
+  const { closeSync, fstatSync, openSync, readSync, writeSync } = process.getBuiltinModule('node:fs')
+  const last = Buffer.alloc(1, '\n')
+  const fd = openSync(path, 'a+', 0o600)
+  try {
+    const { size } = fstatSync(fd)
+    if (size > 0) readSync(fd, last, 0, 1, size - 1)
+    const bytes = Buffer.from(`${last[0] === NEW_LINE ? '' : '\n'}${text}${text.endsWith('\n') ? '' : '\n'}`)
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const NEW_LINE = 10
 
 function wireOf(entry: Entry): unknown {
   if (entry.json === undefined) return toWire(entry.event)

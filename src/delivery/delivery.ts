@@ -7,6 +7,7 @@ import type { Delivery, DeliveryOptions } from './contract.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import { createEnding } from './ending.ts'
 import { onProcessEnd } from './exit.ts'
+import { checkFlush } from './inputs.ts'
 import { createKeeping } from './keeping.ts'
 import { createLane, type Lane } from './lane.ts'
 import { flushWithRequest } from './platform.ts'
@@ -199,7 +200,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (cancelTimer === undefined && closing === undefined) arm()
     },
     room: () => (closing === undefined ? keeping?.room() : undefined),
-    async flush({ durable = false } = {}) {
+    async flush(given) {
+      const { durable = false } = checkFlush(given)
       if (durable && closing === undefined) {
         rollUp()
         if (await keeping?.isOnDisk()) return

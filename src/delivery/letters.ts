@@ -1,15 +1,16 @@
 // Dead letters read and sent again, while the processes that write them go on.
 
-import { fromWire, type LLMEvent } from '../event.ts'
+import { eventId, fromWire, type LLMEvent } from '../event.ts'
 import type { ProblemReporter } from '../problems.ts'
 import type { Sink } from '../sinks/sink.ts'
-import type { DeadLetter } from './dead-letters.ts'
+import { appendLines, type DeadLetter } from './dead-letters.ts'
 import { createDelivery } from './delivery.ts'
 
 export type { DeadLetter }
 
 const LETTERS = /\.jsonl$/
-const CLAIMED = /\.jsonl\.sending$/
+/** Taken by a resend: under a name of its own each, so that none is in the way of what another one that was killed has left. */
+const CLAIMED = /\.jsonl(?:\.[0-9a-f-]{36})?\.sending$/
 
 function filesIn(folder: string, pattern: RegExp): string[] {
   const { existsSync, readdirSync } = process.getBuiltinModule('node:fs')
@@ -23,23 +24,43 @@ function filesIn(folder: string, pattern: RegExp): string[] {
 /** Those of every sink below `dir`, oldest first for each. */
 export function* readDeadLetters(dir: string): Generator<DeadLetter> {
   const folder = `${dir}/dead-letters`
-  for (const file of [...filesIn(folder, CLAIMED), ...filesIn(folder, LETTERS)]) yield* lettersIn(file)
+  for (const file of [...filesIn(folder, CLAIMED), ...filesIn(folder, LETTERS)])
+    for (const { text, letter } of linesOf(process.getBuiltinModule('node:fs').readFileSync(file)))
+      yield letter ?? { sink: sinkOf(file), reason: 'This line cannot be read.', at: '', event: { unreadable: text } }
 }
 
-function* lettersIn(file: string): Generator<DeadLetter> {
-  for (const line of process.getBuiltinModule('node:fs').readFileSync(file, 'utf8').split('\n')) {
-    const letter = letterOf(line)
-    if (letter !== undefined) yield letter
-  }
+interface Line {
+  readonly text: string
+  /** Absent where it is none, as of a process that died while it wrote. */
+  readonly letter?: DeadLetter
+  /** Absent where there is nothing in it that could be sent. */
+  readonly event?: LLMEvent
 }
 
-function letterOf(line: string): DeadLetter | undefined {
+function linesOf(bytes: Buffer): Line[] {
+  const texts = bytes.toString('utf8').split('\n')
+  return texts.filter((text) => text !== '').map(lineOf)
+}
+
+function lineOf(text: string): Line {
   try {
-    const letter = JSON.parse(line) as DeadLetter
-    return typeof letter.event === 'object' && letter.event !== null ? letter : undefined
+    const letter = JSON.parse(text) as DeadLetter
+    const { event } = letter
+    if (typeof event !== 'object' || event === null) return { text }
+    const id = event['event_id']
+    if (typeof id !== 'string' || id === '' || 'unreadable' in event) return { text, letter }
+    return { text, letter, event: fromWire(event) }
   } catch {
-    return undefined
+    return { text }
   }
+}
+
+function homeOf(file: string): string {
+  return file.replace(CLAIMED, '.jsonl')
+}
+
+function sinkOf(file: string): string {
+  return decodeURIComponent(homeOf(file).replace(/^.*\//s, '').replace(LETTERS, ''))
 }
 
 export interface ResendOptions {
@@ -48,36 +69,51 @@ export interface ResendOptions {
   readonly problems: ProblemReporter
 }
 
-/** What is refused again, or cannot be sent, is kept with its newest reason. */
-export async function resendDeadLetters({
-  dir,
-  sink,
-  problems,
-}: ResendOptions): Promise<{ delivered: number; left: number }> {
-  const { appendFileSync, renameSync, rmSync } = process.getBuiltinModule('node:fs')
+export interface Resent {
+  readonly delivered: number
+  /** Letters that are still there. */
+  readonly left: number
+  /** So many of them cannot be read, or were none from the start: they are never sent. */
+  readonly unreadable: number
+}
+
+/** What is refused again, or cannot be sent, is kept with its newest reason; what cannot be read, as it is. */
+export async function resendDeadLetters({ dir, sink, problems }: ResendOptions): Promise<Resent> {
+  const { readFileSync, renameSync, rmSync } = process.getBuiltinModule('node:fs')
   const folder = `${dir}/dead-letters`
-  let delivered = 0
-  let left = 0
+  const count = { delivered: 0, left: 0, unreadable: 0 }
+  const older = filesIn(folder, CLAIMED)
   // Moved away first: a process that has another event refused meanwhile begins a new file.
   const fresh = filesIn(folder, LETTERS).map((file) => {
-    renameSync(file, `${file}.sending`)
-    return `${file}.sending`
+    const claimed = `${file}.${eventId(Date.now())}.sending`
+    renameSync(file, claimed)
+    return claimed
   })
-  for (const file of new Set([...filesIn(folder, CLAIMED), ...fresh])) {
-    const letters = [...lettersIn(file)]
-    const events = letters.map(({ event }) => fromWire(event))
-    const { taken, reasons } = await send(events, sink, problems)
-    const kept = letters.flatMap((letter) => {
-      const id = String(letter.event.event_id)
-      return taken.has(id) ? [] : [`${JSON.stringify({ ...letter, reason: reasons.get(id) ?? letter.reason })}\n`]
-    })
-    if (kept.length > 0) appendFileSync(file.replace(/\.sending$/, ''), kept.join(''), { mode: 0o600 })
-    rmSync(file)
-    delivered += letters.length - kept.length
-    left += kept.length
+  for (const file of [...older, ...fresh]) {
+    const read = readFileSync(file)
+    const lines = linesOf(read)
+    const events = lines.flatMap(({ event }) => event ?? [])
+    const sent = await send(events, sink, problems)
+    const kept = lines.flatMap((line) => keptOf(line, sent))
+    // Of a process that had opened it before it was moved.
+    const late = readFileSync(file).subarray(read.length)
+    const end = kept.length > 0 && read.at(-1) === NEW_LINE ? '\n' : ''
+    appendLines(homeOf(file), kept.join('\n') + end + late.toString('utf8'))
+    rmSync(file, { force: true })
+    count.delivered += lines.length - kept.length
+    count.left += kept.length + linesOf(late).length
+    count.unreadable += lines.length - events.length
   }
   await sink.close?.()
-  return { delivered, left }
+  return count
+}
+
+const NEW_LINE = 10
+
+function keptOf({ text, letter, event }: Line, { taken, reasons }: Sent): string[] {
+  if (letter === undefined || event === undefined) return [text]
+  if (taken.has(event.eventId)) return []
+  return [JSON.stringify({ ...letter, reason: reasons.get(event.eventId) ?? letter.reason })]
 }
 
 interface Sent {

@@ -60,7 +60,7 @@ interface Sum {
 
 export interface RollUp {
   add(event: LLMEvent): void
-  /** Emits what there is, one event for each kind and hour, and starts anew. */
+  /** Emits what there is, one event for each kind and five minutes, and starts anew. */
   drain(): void
 }
 
@@ -73,8 +73,7 @@ export function createRollUp(emit: (event: LLMEvent) => void): RollUp {
       for (const sum of drained.values()) emit(eventOf(sum))
     },
     add(event) {
-      // The hour keeps a roll-up inside the day, and inside every limit window, that its calls were made in.
-      const key = JSON.stringify([event.timestamp.slice(0, 13), ...SAME.map((field) => event[field] ?? null)])
+      const key = JSON.stringify([slotOf(event), ...SAME.map((field) => event[field] ?? null)])
       let sum = sums.get(key)
       if (!sum) sums.set(key, (sum = emptySum(event)))
       sum.calls += event.calls ?? 1
@@ -88,6 +87,11 @@ export function createRollUp(emit: (event: LLMEvent) => void): RollUp {
       }
     },
   }
+}
+
+/** Keeps a roll-up inside the hour and day that its calls were made in, by the clocks of all zones, and inside the slot of a rolling limit. */
+function slotOf({ timestamp }: LLMEvent): number {
+  return Math.floor(Date.parse(timestamp) / 300_000)
 }
 
 function emptySum(first: LLMEvent): Sum {

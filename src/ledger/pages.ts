@@ -16,6 +16,8 @@ export interface EventsOptions extends Query {
   readonly limit?: number | undefined
   /** Calls that failed or broke off only. */
   readonly errorsOnly?: boolean | undefined
+  /** The oldest first, in place of the newest; false. */
+  readonly oldestFirst?: boolean | undefined
 }
 
 export interface EventsPage {
@@ -28,24 +30,31 @@ const USUAL_PAGE = 100
 const MOST_PAGE = 1000
 const NAMES = EVENT_COLUMNS.map(({ name }) => name).join(', ')
 
-export function checkEvents({ cursor, limit = USUAL_PAGE, errorsOnly: _, ...query }: EventsOptions): void {
+export function checkEvents({
+  cursor,
+  limit = USUAL_PAGE,
+  errorsOnly: _,
+  oldestFirst: __,
+  ...query
+}: EventsOptions): void {
   if (cursor !== undefined) placeOf(cursor)
   checkCount('limit', limit, 1, MOST_PAGE)
   checkQuery(query)
 }
 
 export function eventsStatement(dialect: Dialect, options: EventsOptions): Statement {
-  const { cursor, limit = USUAL_PAGE, errorsOnly = false, ...query } = options
+  const { cursor, limit = USUAL_PAGE, errorsOnly = false, oldestFirst = false, ...query } = options
+  const [after, direction] = oldestFirst ? ['>', 'ASC'] : ['<', 'DESC']
   const { bind, conditions, values } = createDraft(dialect)
   const more: string[] = []
   if (cursor !== undefined) {
     const { at, id } = placeOf(cursor)
-    more.push(`(at, event_id) < (${bind(at)}, ${bind(id)})`)
+    more.push(`(at, event_id) ${after} (${bind(at)}, ${bind(id)})`)
   }
   if (errorsOnly) more.push('error IS NOT NULL')
   // By the table's name: PostgreSQL would take `at` for the text that is selected under it.
   const sql = `SELECT ${selected(dialect)} FROM ${dialect.events}${conditions(query, ...more)}
-ORDER BY events.at DESC, events.event_id DESC LIMIT ${bind(BigInt(limit + 1))}`
+ORDER BY events.at ${direction}, events.event_id ${direction} LIMIT ${bind(BigInt(limit + 1))}`
   return { sql, values }
 }
 

@@ -5,7 +5,10 @@ import type { LLMEvent } from '../event.ts'
 import { fromRow } from '../sinks/columns.ts'
 import { EARLIEST, edgesOf, LATEST } from './buckets.ts'
 import { type DeleteOptions, deleteTenant, keep } from './changes.ts'
+import type { Row } from './dialect.ts'
 import { checkTotals, toTotals, totalsStatement } from './groups.ts'
+import { daysOf, type Invoice, type InvoiceOptions, planInvoice, toInvoice } from './invoice.ts'
+import { invoiceStatement } from './invoice-statement.ts'
 import { checkEvents, type EventsOptions, type EventsPage, eventStatement, eventsStatement, toPage } from './pages.ts'
 import { checkPercentiles, percentilesStatement, toPercentiles } from './percentiles.ts'
 import type {
@@ -42,6 +45,8 @@ export interface LedgerViews extends AsyncDisposable {
   /** The events themselves, newest first. */
   events(options?: EventsOptions): Promise<EventsPage>
   event(id: string): Promise<LLMEvent | undefined>
+  /** A tenant's calendar month, by model and bucket, exact to the last digit; without lines where there was no call. */
+  invoice(options: InvoiceOptions): Promise<Invoice>
   /** Deletes all that the ledger has of a tenant; gives how many events that was. */
   deleteTenant(id: string, options?: DeleteOptions): Promise<number>
   /**
@@ -108,6 +113,17 @@ export function viewsOf(source: Source): LedgerViews {
       if (id.includes('\0')) return undefined
       const [row] = await source.ask(eventStatement(dialect, id))
       return row && fromRow(row)
+    },
+    async invoice(options) {
+      const plan = planInvoice(options)
+      const rows: Row[] = []
+      let days = 0
+      for (const day of daysOf(plan)) {
+        rows.push(...(await source.ask(invoiceStatement(dialect, day))))
+        options.onProgress?.(++days)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      return toInvoice(rows, plan, dialect)
     },
     deleteTenant: (id, options = {}) => deleteTenant(source, id, options),
     keep: (before, options = {}) => keep(source, before, options),

@@ -7,9 +7,10 @@ import type { MaybePromise } from './limit-store.ts'
 import type { LeaseNotes } from './notes.ts'
 import { isPromise, type Pocket } from './pocket.ts'
 import type { Pockets } from './pockets.ts'
-import type { createReserve, createTopUp, Reservation } from './reserve.ts'
+import type { createReserve, Reservation } from './reserve.ts'
 import type { RuleBook } from './rule-book.ts'
 import type { Belonging } from './scope.ts'
+import type { createTopUp } from './top-up.ts'
 
 export interface AdmissionSetup extends ReturnType<typeof createReserve> {
   readonly topUp: ReturnType<typeof createTopUp>

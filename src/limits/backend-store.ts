@@ -163,7 +163,7 @@ export function backendLimitStore(options: BackendStoreOptions): LimitStore {
 
   function step(request: LeaseStep) {
     const account = find(request)
-    if (!account) return undefined
+    if (!account || (request.ifKnown && !account.books.leases.has(request.leaseId))) return undefined
     const { books, rule } = account
     // Its spend is in the backend's figure or among the unsynced: of a lease only what it holds counts on top.
     const known = books.leases.get(request.leaseId)?.spent ?? 0n

@@ -7,8 +7,22 @@ import type { LeaseNote } from './notes.ts'
 /** The records of a dead process. */
 export interface Bequest {
   records(): Iterable<{ readonly kind: string; readonly json: string }>
-  /** They stay where they are until the function that it gives is called. */
-  retain(): () => void
+  /** When the last of them was written, in epoch milliseconds. */
+  readonly writtenAt: number
+  /** They stay where they are until the function that it gives is called; after `false` as well, for the next process that looks. */
+  retain(): (isSettled?: boolean) => void
+}
+
+/** What has become of one bequest. */
+export interface BequestNews {
+  /** Leases that were settled. */
+  readonly settled: number
+  /** Leases of a store that this one is not: they stay written down. */
+  readonly kept: number
+  /** That store, as far as it has a name. */
+  readonly store?: string
+  /** Why it cannot be read: it stays charged, since it may have been spent. */
+  readonly unreadable?: unknown
 }
 
 export interface Heir {
@@ -25,28 +39,59 @@ interface Lease {
   spent: PicoUsd
 }
 
+interface Estate {
+  readonly leases: readonly Lease[]
+  readonly writtenAt: number
+  release(isSettled: boolean): void
+}
+
 const RECORDS_AT_ONCE = 2000
 const STEPS_AT_ONCE = 500
+const DAY_MS = 24 * 3_600_000
+/** Stores forget a window a week after its end. */
+const KEPT_AFTER_END_MS = 7 * DAY_MS
+/** Of money that is counted in total, which no end of a window makes void. */
+const KEPT_WITHOUT_END_MS = 92 * DAY_MS
 
-/** `told` of leases that were settled, and of what cannot be read: that stays charged, since it may have been spent. */
+/** Without a `store` nothing is settled, and what others can settle is left to them. */
 export function createHeir(
-  lease: LimitStore['lease'],
-  told: (leases: number, cause?: unknown) => void = () => undefined,
+  store: Pick<LimitStore, 'lease' | 'identity'> | undefined,
+  told: (news: BequestNews) => void = () => undefined,
+  now: () => number = Date.now,
 ): Heir {
-  const left = new Map<readonly LeaseStep[], () => void>()
+  const left = new Set<Estate>()
   let trying: Promise<void> | undefined
 
   async function settle(): Promise<void> {
-    for (const [steps, release] of left) {
-      let known = 0
-      for (let at = 0; at < steps.length; at += STEPS_AT_ONCE) {
-        const answers = await lease(steps.slice(at, at + STEPS_AT_ONCE))
-        for (const answer of answers) if (answer) known++
-      }
-      left.delete(steps)
-      release()
-      told(known)
+    for (const estate of left) {
+      const settled = await settledOf(estate)
+      left.delete(estate)
+      const isDone = settled > 0 || isOurs(estate) || isVoid(estate)
+      estate.release(isDone)
+      const name = estate.leases[0]?.note.store
+      told(isDone ? { settled, kept: 0 } : { settled, kept: estate.leases.length, ...(name && { store: name }) })
     }
+  }
+
+  async function settledOf({ leases }: Estate): Promise<number> {
+    let known = 0
+    for (let at = 0; store && at < leases.length; at += STEPS_AT_ONCE) {
+      const answers = await store.lease(leases.slice(at, at + STEPS_AT_ONCE).map(lastStep))
+      for (const answer of answers) if (answer) known++
+    }
+    return known
+  }
+
+  /** Then a lease that the store does not know is one whose limit was removed: nobody else knows it either. */
+  function isOurs({ leases }: Estate): boolean {
+    return store?.identity !== undefined && leases.some(({ note }) => note.store === store.identity)
+  }
+
+  /** Whose money counts nowhere any more. */
+  function isVoid({ leases, writtenAt }: Estate): boolean {
+    return leases.every(
+      ({ note: { ends } }) => now() > (ends === undefined ? writtenAt + KEPT_WITHOUT_END_MS : ends + KEPT_AFTER_END_MS),
+    )
   }
 
   function again(): Promise<void> {
@@ -67,12 +112,12 @@ export function createHeir(
     async take(bequest) {
       const release = bequest.retain()
       try {
-        const steps = await stepsOf(bequest.records())
-        if (steps.length === 0) return release()
-        left.set(steps, release)
+        const leases = await leasesOf(bequest.records())
+        if (leases.length === 0) return release()
+        left.add({ leases, writtenAt: bequest.writtenAt, release })
       } catch (cause) {
         release()
-        return told(0, cause)
+        return told({ settled: 0, kept: 0, unreadable: cause })
       }
       await trying
       await again()
@@ -80,8 +125,8 @@ export function createHeir(
   }
 }
 
-/** The last step of each of its leases: with what was settled, and what calls under way held, since that may be spent. */
-async function stepsOf(records: ReturnType<Bequest['records']>): Promise<readonly LeaseStep[]> {
+/** Its leases: with what was settled, and what calls under way held, since that may be spent. */
+async function leasesOf(records: ReturnType<Bequest['records']>): Promise<readonly Lease[]> {
   const leases = new Map<number, Lease>()
   const holds = new Map<number, readonly [number, PicoUsd][]>()
   let read = 0
@@ -105,7 +150,7 @@ async function stepsOf(records: ReturnType<Bequest['records']>): Promise<readonl
   for (const parts of holds.values()) for (const [n, amount] of parts) charge(leases.get(n), amount)
   // A lease can have been written down twice, after a time when nothing was in it: what was said last holds.
   const byId = new Map([...leases.values()].map((lease) => [lease.note.id, lease]))
-  return [...byId.values()].map(lastStep)
+  return [...byId.values()]
 }
 
 function charge(lease: Lease | undefined, cost: PicoUsd): void {

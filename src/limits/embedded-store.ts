@@ -93,6 +93,9 @@ export function embeddedLimitStore(options: EmbeddedStoreOptions): LimitStore {
     get isPrivate() {
       return isInMemory || undefined
     },
+    get identity() {
+      return store?.identity
+    },
     setLimit: (rule) => withStore((opened) => opened.setLimit(rule)),
     removeLimit(key) {
       if (!isNeeded() && !isThere(ledgerPath)) return undefined

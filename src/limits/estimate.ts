@@ -25,6 +25,8 @@ export interface Estimate {
 
 /** What a stream holds at first, and at a time, in tokens of output. */
 export const STREAM_SLICE_TOKENS = 1000
+/** Where that is not there any more: below it a stream is ended. */
+export const LEAST_SLICE_TOKENS = 100
 
 /** Whether a limit of the mode refuses calls. */
 export function isEnforced(mode: LimitMode): boolean {

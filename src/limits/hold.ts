@@ -5,8 +5,9 @@ import { isPaidAsItComes, STREAM_SLICE_TOKENS } from './estimate.ts'
 import type { MaybePromise } from './limit-store.ts'
 import { isPromise } from './pocket.ts'
 import { refusal, storeIsDown } from './refuse.ts'
-import type { createTopUp, Part, Reservation, Short } from './reserve.ts'
+import type { Part, Reservation } from './reserve.ts'
 import type { Belonging } from './scope.ts'
+import { type createTopUp, paidIn, type Short } from './top-up.ts'
 
 /** Money set aside for one call, in every account that the call counts in. Settled once; later settlements do nothing. */
 export interface Hold {
@@ -59,18 +60,21 @@ export function holdOf(
     topUp(outputTokens) {
       if (hold.isSettled || hold.paidTokens === undefined || outputTokens < hold.paidTokens) return undefined
       const next = Math.min(outputTokens + STREAM_SLICE_TOKENS, most)
-      // No stream of it can cost more.
-      hold.paidTokens = next === most ? undefined : next
+      // While the store is asked.
+      hold.paidTokens = next
       const answered = (short: Short | undefined): LimitExceededError | undefined => {
         if (!short) {
-          if (!hold.isSettled) raised(hold)
+          if (hold.isSettled) return undefined
+          const paid = paidIn(parts, estimate, next)
+          hold.paidTokens = paid === most ? undefined : paid
+          raised(hold)
           return undefined
         }
         ended()
         const { pocket } = short.part
         return short.isDown ? storeIsDown(pocket, { call }) : refusal(pocket, estimate, { call })
       }
-      const short = topUp(parts, estimate, next, () => !hold.isSettled)
+      const short = topUp(parts, estimate, { came: outputTokens, next }, () => !hold.isSettled)
       return isPromise(short) ? short.then(answered) : answered(short)
     },
   }

@@ -29,7 +29,7 @@ export function emptyBooks(committed: bigint): Books {
   return { committed, escrow: 0n, suspense: 0n, warned: 0, leases: new Map() }
 }
 
-/** `earlier` are the slots of a rolling window that count in this one too; `others` are live leases that are not in `books`. */
+/** `earlier` are the other slots of a rolling window, before and after: they count in this one too; `others` are live leases that are not in `books`. */
 export function takeStep(
   books: Books,
   earlier: readonly Books[],

@@ -36,11 +36,11 @@ export interface LimitChanges {
 export interface AccountKey extends LimitKey {
   /** Names the window: `2026-11`, `2026-11-22`, `total`. Money of one window never counts in another. */
   readonly windowId: string
-  /** The earlier slots of a rolling window, whose money counts in this one too. */
+  /** The earlier slots of a rolling window, and as many later ones, since clocks differ: their money counts in this one too. */
   readonly earlier: readonly string[]
 }
 
-/** Where a limit stands in one window. All sums in nano-dollars, those of the earlier slots included. */
+/** Where a limit stands in one window. All sums in nano-dollars, those of the other slots of a rolling one included. */
 export interface Account {
   readonly limitNanoUsd: bigint
   /** Settled spend. */
@@ -103,6 +103,8 @@ export type MaybePromise<T> = T | Promise<T>
 export interface LimitStore {
   /** Nobody but its owner can change what it knows: it need not be asked for changes. */
   readonly isPrivate?: true | undefined
+  /** Names it among others, without a password: processes with the same name ask the same limits. */
+  readonly identity?: string | undefined
   /** Sets or replaces the rule; spend of the current window stays. */
   setLimit(rule: LimitRule): MaybePromise<void>
   removeLimit(key: LimitKey): MaybePromise<void>

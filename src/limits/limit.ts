@@ -4,11 +4,11 @@ import { expected, LIMIT_MODES, type LimitMode, type LimitWindow, MeterError } f
 import { formatUsd, PICO_PER_NANO, PICO_PER_USD, type PicoUsd, parseDollars } from '../money.ts'
 import type { LimitRule, LimitSettings } from './limit-store.ts'
 import { type LimitTarget, scopeOf, targetOf } from './scope.ts'
-import { calendarOf, LIMIT_WINDOWS, type Window } from './window.ts'
+import { calendarOf, LIMIT_WINDOWS } from './window.ts'
 
 /** A limit as `setLimit` takes it. */
 export interface Limit {
-  /** Dollars, to a billionth; 0 refuses every call that costs something. */
+  /** Dollars, to a billionth, rounded down; 0 refuses every call that costs something. */
   readonly usd: number | string
   /** The window that it counts in; default `'month'`. One limit a window: setting it again replaces it. */
   readonly per?: LimitWindow
@@ -42,7 +42,10 @@ export interface LimitState {
   readonly heldUsd: string
   /** Never below 0. */
   readonly remainingUsd: string
-  /** When money comes back: the end of the window, or of the oldest slot of a rolling one; `undefined` for `total`. */
+  /**
+   * When money comes back: the end of the window. Of a rolling one the moment at which its oldest spend has left, and so
+   * much with it that more is free than now. `undefined` for `total`, and where nothing is out or the store does not say.
+   */
   readonly resetsAt: Date | undefined
 }
 
@@ -57,7 +60,7 @@ const FIELDS: readonly string[] = [
 ] satisfies (keyof Limit)[]
 
 /** What a store holds in 64 bits of nano-dollars, in whole dollars. */
-const MOST_USD = 9_223_372_036n
+export const MOST_USD = 9_223_372_036n
 export const MIN_OUTPUT_TOKENS = 256
 
 /** The rule of a limit. Throws MeterError `BAD_INPUT` in one sentence for one that cannot be. */
@@ -77,6 +80,8 @@ export function ruleOf(target: LimitTarget, limit: Limit): LimitRule {
   const dollars = parseDollars(usd)
   if (dollars === undefined || dollars < 0n || dollars > MOST_USD * PICO_PER_USD)
     throw new MeterError('BAD_INPUT', expected('usd', `a number of dollars from 0 to ${MOST_USD}`, usd))
+  if (dollars > 0n && dollars < PICO_PER_NANO)
+    throw new MeterError('BAD_INPUT', expected('usd', '0, or at least a billionth of a dollar', usd))
   checkWindow(per)
   if (!LIMIT_MODES.includes(mode)) throw new MeterError('BAD_INPUT', expected('mode', oneOf(LIMIT_MODES), mode))
   const settings = { ...settingsOf(per, limit), ...(tenants && { tenants }) }
@@ -136,7 +141,7 @@ export function checkWindow(window: unknown): void {
 
 export function stateOf(
   { scope, per, mode }: LimitRule,
-  { until }: Window,
+  comesBackAt: number | undefined,
   { limit, spent, held }: { readonly limit: PicoUsd; readonly spent: PicoUsd; readonly held: PicoUsd },
 ): LimitState {
   const left = limit - spent - held
@@ -148,6 +153,6 @@ export function stateOf(
     spentUsd: formatUsd(spent),
     heldUsd: formatUsd(held),
     remainingUsd: formatUsd(left > 0n ? left : 0n),
-    resetsAt: until === Infinity ? undefined : new Date(until),
+    resetsAt: comesBackAt === undefined ? undefined : new Date(comesBackAt),
   }
 }

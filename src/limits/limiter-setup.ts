@@ -1,6 +1,7 @@
 // What a limiter needs of the rest of the meter.
 
 import type { PicoUsd } from '../money.ts'
+import type { BequestNews } from './bequest.ts'
 import type { LimitRule, LimitStore } from './limit-store.ts'
 import type { StoreDownPolicy } from './outage.ts'
 import type { PocketsSetup } from './pockets.ts'
@@ -19,8 +20,8 @@ export interface LimiterSetup {
   readonly onWarning?: ((warning: LimitWarning) => void) | undefined
   /** Writes a record that outlives the process; gives `undefined` for one that could not be written. */
   readonly note?: ((kind: string, value: unknown) => unknown) | undefined
-  /** So many leases of a dead process have been settled; or what it left cannot be read. */
-  readonly onBequest?: ((leases: number, cause?: unknown) => void) | undefined
+  /** What has become of the leases of a dead process. */
+  readonly onBequest?: ((news: BequestNews) => void) | undefined
   /** Thresholds in per cent. */
   readonly warnAt?: readonly number[]
   /** Another process has set a limit in a time zone that this Node does not know. */

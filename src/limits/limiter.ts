@@ -3,13 +3,14 @@
 import type { PicoUsd } from '../money.ts'
 import { createAdmission } from './admission.ts'
 import { type Bequest, createHeir } from './bequest.ts'
+import { createLookAhead } from './comes-back.ts'
 import { type Counted, createCounts, type LimiterCounts } from './counts.ts'
 import { createLeaseEnding } from './ending.ts'
 import type { Estimate } from './estimate.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import type { Hold, OwnHold } from './hold.ts'
 import { createLearning } from './learning.ts'
-import type { LimitKey, LimitRule, MaybePromise } from './limit-store.ts'
+import type { LimitKey, LimitRule, LimitStore, MaybePromise } from './limit-store.ts'
 import type { LimiterSetup } from './limiter-setup.ts'
 import { createNotes } from './notes.ts'
 import { createOutage } from './outage.ts'
@@ -17,12 +18,13 @@ import { createPayment } from './payment.ts'
 import { isPromise, type Pocket } from './pocket.ts'
 import { createPockets } from './pockets.ts'
 import { limitsAreUnknown } from './refuse.ts'
-import { createReserve, createTopUp } from './reserve.ts'
+import { createReserve } from './reserve.ts'
 import { createRuleBook } from './rule-book.ts'
 import type { Belonging } from './scope.ts'
 import { createStandings, type Standings } from './standings.ts'
 import { createTeller } from './teller.ts'
 import { createTill } from './till.ts'
+import { createTopUp } from './top-up.ts'
 import { createWarnings } from './warnings.ts'
 
 export type { LimiterCounts } from './counts.ts'
@@ -63,8 +65,10 @@ export interface Limiter extends Standings {
 export function createLimiter(setup: LimiterSetup): Limiter {
   const { store, unsynced, keep, now = Date.now, monotonic = () => performance.now() } = setup
   const { ttlMs = 30_000, timeoutMs = 800, heartbeatMs = 1000 } = setup
-  const book = createRuleBook()
-  const pockets = createPockets({ opening: setup.opening, accounts: (keys) => teller.ask(() => store.accounts(keys)) })
+  const book = createRuleBook(setup.onStrangeZone)
+  const accounts: LimitStore['accounts'] = (keys) => teller.ask(() => store.accounts(keys))
+  const pockets = createPockets({ opening: setup.opening, accounts })
+  const lookAhead = createLookAhead(accounts)
   const warnings = createWarnings(setup.warnAt ?? [50, 80, 100], setup.onWarning)
   const counts = createCounts()
   let heldTotal: PicoUsd = 0n
@@ -88,11 +92,18 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     },
   })
   const outage = createOutage(() => teller, setup.whenDown)
-  const notes = setup.note && createNotes(setup.note)
-  const heir = createHeir((steps) => teller.ask(() => store.lease(steps)), setup.onBequest)
+  const notes = setup.note && createNotes(setup.note, { store })
+  const settling: Pick<LimitStore, 'lease' | 'identity'> = {
+    lease: (steps) => teller.ask(() => store.lease(steps)),
+    get identity() {
+      return store.identity
+    },
+  }
+  const heir = createHeir(settling, setup.onBequest, now)
+  const passer = createHeir(undefined, setup.onBequest, now)
   /** Money that is lost with this process is worth a note where others can get at it. */
   const noting = () => (store.isPrivate || store.rulesOf ? undefined : notes)
-  const till = createTill(teller, monotonic, store)
+  const till = createTill(teller, monotonic, store, lookAhead)
   const changed = (pocket: Pocket, by: PicoUsd): void => {
     heldTotal += by
     pocket.lastUsed = monotonic()
@@ -184,7 +195,7 @@ export function createLimiter(setup: LimiterSetup): Limiter {
   })
 
   return {
-    ...createStandings({ book, pockets, teller, known: pocketsFor, now }),
+    ...createStandings({ book, pockets, teller, lookAhead, known: pocketsFor, now }),
     pockets(call, at) {
       const found = pocketsFor(call, at)
       return isPromise(found) ? found.then((it) => notBlindly(call, it)) : notBlindly(call, found)
@@ -218,7 +229,7 @@ export function createLimiter(setup: LimiterSetup): Limiter {
     beat: heartbeat.beat,
     opening: () => notes?.opening() ?? [],
     async inherit(bequest) {
-      if (store.isPrivate || store.rulesOf) return
+      if (store.isPrivate || store.rulesOf) return passer.take(bequest)
       await heir.take(bequest)
       if (heir.waiting > 0) heartbeat.start()
     },

@@ -2,13 +2,14 @@
 
 import type { PicoUsd } from '../money.ts'
 import type { OwnHold } from './hold.ts'
+import type { LimitStore } from './limit-store.ts'
 import { isEmptied, type Pocket } from './pocket.ts'
 
 /**
  * The records, each a line of the spool. Leases and calls have numbers that mean something in one spool only.
  * `lease`: see `LeaseNote`; said again, it is what holds from there on. `hold`: `[call, lease, pico, lease, pico, ...]`,
  * said again when it is raised. `settle`: `[call, pico]`, in all leases that the call holds money of. `spend`:
- * `[pico, lease, lease, ...]`, of which nothing was held.
+ * `[pico, lease]`, of which nothing was held.
  */
 export type NoteKind = 'lease' | 'hold' | 'settle' | 'spend'
 
@@ -21,6 +22,8 @@ export interface LeaseNote {
   readonly ends?: number
   /** What was settled in it before, in pico-dollars. */
   readonly spent: string
+  /** The name of the limit store that it is of, where that has one. */
+  readonly store?: string
 }
 
 export interface LeaseNotes {
@@ -42,7 +45,10 @@ export interface LeaseNotes {
 const FORGET_FROM = 1000
 
 /** `write` gives `undefined` for what could not be written. */
-export function createNotes(write: (kind: NoteKind, value: unknown) => unknown): LeaseNotes {
+export function createNotes(
+  write: (kind: NoteKind, value: unknown) => unknown,
+  { store }: { readonly store: Pick<LimitStore, 'identity'> },
+): LeaseNotes {
   const leases = new Set<Pocket>()
   const calls = new Map<number, OwnHold>()
   let lastLease = 0
@@ -53,6 +59,11 @@ export function createNotes(write: (kind: NoteKind, value: unknown) => unknown):
   let isOffTold = false
   /** What is being written of must not be forgotten by the segment that begins with it. */
   let pinned: Pocket | undefined
+
+  function noteOf(pocket: Pocket): LeaseNote {
+    const { identity } = store
+    return { ...leaseOf(pocket), ...(identity !== undefined && { store: identity }) }
+  }
 
   function put(kind: NoteKind, value: unknown): void {
     if (!isOff && write(kind, value) === undefined) isOff = true
@@ -66,7 +77,7 @@ export function createNotes(write: (kind: NoteKind, value: unknown) => unknown):
     }
     pocket.noted = ++lastLease
     leases.add(pocket)
-    put('lease', leaseOf(pocket))
+    put('lease', noteOf(pocket))
   }
 
   function forgetEmpty(): void {
@@ -101,11 +112,11 @@ export function createNotes(write: (kind: NoteKind, value: unknown) => unknown):
       pinned = undefined
     },
     startedAnew(pocket) {
-      if (pocket.noted > 0) put('lease', leaseOf(pocket))
+      if (pocket.noted > 0) put('lease', noteOf(pocket))
     },
     *opening() {
       forgetEmpty()
-      for (const pocket of leases) yield ['lease', leaseOf(pocket)] as const
+      for (const pocket of leases) yield ['lease', noteOf(pocket)] as const
       for (const hold of calls.values()) yield ['hold', holdOf(hold)] as const
       isOff = false
       isOffTold = false

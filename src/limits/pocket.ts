@@ -43,6 +43,8 @@ export interface Pocket {
   slice: PicoUsd
   /** As the store answered last. */
   account: Account | undefined
+  /** When more is free than now, in epoch milliseconds: the end of the window. Of a rolling one as it was last looked up. */
+  comesBackAt: number | undefined
   /** The step under way; the next one waits for it. Never rejects. */
   busy: Promise<unknown> | undefined
   waiters: Waiter[]
@@ -82,6 +84,7 @@ export function createPocket(live: LiveRule, window: Window): Pocket {
     validUntil: Number.NEGATIVE_INFINITY,
     slice: 0n,
     account: undefined,
+    comesBackAt: window.until === Infinity || window.earlier.length > 0 ? undefined : window.until,
     busy: undefined,
     waiters: [],
     deniedUntil: Number.NEGATIVE_INFINITY,

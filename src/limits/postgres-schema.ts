@@ -259,5 +259,26 @@ BEGIN
   END LOOP;
   RETURN answers::text;
 END $$;`,
+    `-- The slots of a rolling limit are rows of their own, and none of them may change while one is granted from what is left of all.
+
+CREATE OR REPLACE FUNCTION tallygate.lease_steps(steps text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  one record;
+  answers jsonb := '{}';
+BEGIN
+  FOR one IN
+    SELECT step, place FROM jsonb_array_elements(steps::jsonb) WITH ORDINALITY AS s(step, place)
+      WHERE step->'ifKnown' IS NULL
+        OR EXISTS (SELECT FROM tallygate.limit_leases l WHERE l.lease_id = step->>'leaseId')
+      ORDER BY step->>'scope', step->>'per', step->>'windowId', place
+  LOOP
+    IF one.step->'earlier'->0 IS NOT NULL THEN
+      PERFORM pg_advisory_xact_lock(
+        hashtextextended(concat('tallygate limit ', one.step->>'per', ' ', one.step->>'scope'), 0));
+    END IF;
+    answers := answers || jsonb_build_object(one.place::text, tallygate.lease_step(one.step));
+  END LOOP;
+  RETURN answers::text;
+END $$;`,
   ],
 }

@@ -70,6 +70,7 @@ export function postgresLimitStore(options: PostgresStoreOptions): LimitStore {
   }
 
   return {
+    ...(!pool && { identity: `${db.address}, schema ${schema}` }),
     async setLimit({ scope, per, limitNanoUsd, mode, settings }) {
       const values = [scope, per, String(limitNanoUsd), mode, JSON.stringify(settings)]
       await ask('SELECT tallygate.set_limit($1, $2, $3::text::bigint, $4, $5)', values)

@@ -98,8 +98,8 @@ local function step(q, now)
     lease.s = spent
   end
   if returned > lease.r then lease.r = returned end
-  local all = withEarlier(q, { committed = committed, escrow = escrow, suspense = suspense })
-  local free = limit - all.committed - all.escrow - all.suspense - rest(lease)
+  local others = withEarlier(q, { committed = 0, escrow = 0, suspense = 0 })
+  local free = limit - committed - escrow - suspense - others.committed - others.escrow - others.suspense - rest(lease)
   local granted = 0
   if q.seq > lease.seq then
     lease.seq = q.seq
@@ -131,8 +131,7 @@ local function step(q, now)
     local at = text(q.endsAt + 604800000)
     for _, key in ipairs({ window, leases, due }) do redis.call('PEXPIREAT', key, at) end
   end
-  all = withEarlier(q, { committed = committed, escrow = escrow, suspense = suspense })
-  return { granted = text(granted), isOver = lease.final, limit = rule.limit, committed = text(all.committed), escrow = text(all.escrow), suspense = text(all.suspense), warned = own.warned }
+  return { granted = text(granted), isOver = lease.final, limit = rule.limit, committed = text(committed + others.committed), escrow = text(escrow + others.escrow), suspense = text(suspense + others.suspense), warned = own.warned }
 end
 
 if op == 'lease' then

@@ -34,7 +34,7 @@ export function limitsAreUnknown({ tenantId }: Belonging): LimitExceededError {
 
 /** What a refusal says of the limit that refuses. */
 export function figuresOf(pocket: Pocket, { tenantId }: Belonging) {
-  const { live, window } = pocket
+  const { live, comesBackAt } = pocket
   const { scope, per, mode } = live.rule
   const { limit, spent, held } = standingOf(pocket)
   return {
@@ -46,6 +46,6 @@ export function figuresOf(pocket: Pocket, { tenantId }: Belonging) {
     scope: kindOf(scope),
     limitOf: scope,
     mode,
-    resetsAt: window.until === Infinity ? undefined : new Date(window.until),
+    resetsAt: comesBackAt === undefined ? undefined : new Date(comesBackAt),
   }
 }

@@ -2,13 +2,13 @@
 
 import type { PicoUsd } from '../money.ts'
 import type { Counted } from './counts.ts'
-import { amountIn, cappedAt, type Estimate, isEnforced, isHard, isPaidAsItComes, outputWithin } from './estimate.ts'
+import { amountIn, cappedAt, type Estimate, isEnforced, isHard, outputWithin } from './estimate.ts'
 import { MIN_OUTPUT_TOKENS } from './limit.ts'
 import type { LimitStore, MaybePromise } from './limit-store.ts'
 import type { Outage } from './outage.ts'
 import { isPromise, type Pocket, putBack, standingOf, usableIn } from './pocket.ts'
 import { type Asked, refusal, storeIsDown } from './refuse.ts'
-import type { Outcome, Till } from './till.ts'
+import type { Till } from './till.ts'
 
 /** Money of one pocket, set aside for one call. */
 export interface Part {
@@ -182,61 +182,4 @@ function leastIn(pocket: Pocket, estimate: Estimate, amount: PicoUsd): PicoUsd {
   if (mode !== 'clamp' || hasFixedCap || !ceilingAt || outputTokens === undefined) return amount
   const fewest = settings.minOutputTokens ?? MIN_OUTPUT_TOKENS
   return fewest < outputTokens ? ceilingAt(fewest) : amount
-}
-
-/** The part that has no money for more of a stream; or for which nobody can say. */
-export interface Short {
-  readonly part: Part
-  readonly isDown: boolean
-}
-
-/** Raises what a stream holds to an output of so many tokens; gives what there was no money for. */
-export function createTopUp({ till, outage, monotonic, changed, counted, store }: ReserveSetup) {
-  function lent({ pocket }: Part, more: PicoUsd): boolean {
-    const usable = usableIn(pocket, monotonic())
-    if (!outage.lends(pocket, usable > 0n ? more - usable : more)) return false
-    counted('allowedWhileDown')
-    pocket.held += more
-    return true
-  }
-
-  function raise(part: Part, more: PicoUsd, isOpen: () => boolean): MaybePromise<Short | undefined> {
-    const { pocket } = part
-    if (outage.refuses(pocket)) return { part, isDown: true }
-    const took = (outcome: Outcome): Short | undefined => {
-      if (!isOpen()) {
-        // The stream was over before the store answered: its money was released without this.
-        if (typeof outcome === 'bigint') pocket.held -= outcome
-        changed(pocket, 0n)
-        return undefined
-      }
-      if (outcome === 'refused') return { part, isDown: false }
-      if (outcome === 'down' && !lent(part, more)) return { part, isDown: true }
-      part.amount += more
-      part.estimated = part.amount
-      changed(pocket, more)
-      return undefined
-    }
-    const outcome = !store.rulesOf && till.takeAtOnce(pocket, more, monotonic()) ? more : till.take(pocket, more, more)
-    return isPromise(outcome) ? outcome.then(took) : took(outcome)
-  }
-
-  return function topUp(
-    parts: readonly Part[],
-    estimate: Estimate,
-    outputTokens: number,
-    isOpen: () => boolean,
-  ): MaybePromise<Short | undefined> {
-    if (!isPaidAsItComes(estimate)) return undefined
-    const amount = estimate.ceilingAt!(outputTokens)
-    const waiting: Promise<Short | undefined>[] = []
-    for (const part of parts) {
-      const more = amount - part.amount
-      if (part.pocket.live.rule.mode !== 'stream' || more <= 0n) continue
-      const short = raise(part, more, isOpen)
-      if (isPromise(short)) waiting.push(short)
-      else if (short) return short
-    }
-    return waiting.length === 0 ? undefined : Promise.all(waiting).then((all) => all.find((short) => short))
-  }
 }

@@ -37,6 +37,8 @@ export function sqliteLimitStore(options: SqliteStoreOptions): LimitStore {
 export function limitFile({ path, now = Date.now }: SqliteStoreOptions): LimitFile {
   let open: { readonly db: DatabaseSync; readonly run: Statements; readonly inode: number } | undefined
 
+  let identity: string | undefined
+
   function database() {
     if (open) return open
     const db = openLimits(path)
@@ -128,6 +130,9 @@ export function limitFile({ path, now = Date.now }: SqliteStoreOptions): LimitFi
   }
 
   return {
+    get identity() {
+      return (identity ??= realPath(path))
+    },
     setLimit({ scope, per, limitNanoUsd, mode, settings }) {
       patiently((run) => {
         run.revise.run()
@@ -181,6 +186,12 @@ export function limitFile({ path, now = Date.now }: SqliteStoreOptions): LimitFi
     lease: (steps) => transaction((run) => steps.map((request) => step(run, request))),
     close: shut,
   }
+}
+
+/** `undefined` as long as there is none. */
+function realPath(path: string): string | undefined {
+  const { existsSync, realpathSync } = process.getBuiltinModule('node:fs')
+  return existsSync(path) ? realpathSync(path) : undefined
 }
 
 function inodeOf(path: string): number {

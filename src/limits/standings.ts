@@ -1,7 +1,8 @@
 // Where limits stand, for whoever asks without making a call.
 
-import type { LimitWindow } from '../errors.ts'
-import type { PicoUsd } from '../money.ts'
+import { expected, type LimitWindow, MeterError } from '../errors.ts'
+import { type PicoUsd, parseDollars } from '../money.ts'
+import type { LookAhead } from './comes-back.ts'
 import { isEnforced } from './estimate.ts'
 import { type LimitState, stateOf } from './limit.ts'
 import type { MaybePromise } from './limit-store.ts'
@@ -20,6 +21,23 @@ export interface LimitCheck {
   readonly exceeded: LimitState | undefined
 }
 
+/** What `checkLimit` is asked. Throws MeterError `BAD_INPUT` in one sentence. */
+export function costIn(question: { readonly estimateUsd?: number | string }): PicoUsd {
+  if (typeof question !== 'object' || question === null)
+    throw new MeterError('BAD_INPUT', expected('question', 'an object such as `{ estimateUsd: 0.25 }`', question))
+  const { estimateUsd = 0, ...rest } = question
+  const [unknown] = Object.keys(rest)
+  if (unknown !== undefined)
+    throw new MeterError(
+      'BAD_INPUT',
+      `There is no field \`${unknown.slice(0, 40)}\` in a question about limits; the only one is estimateUsd.`,
+    )
+  const cost = parseDollars(estimateUsd)
+  if (cost === undefined || cost < 0n)
+    throw new MeterError('BAD_INPUT', expected('estimateUsd', 'a number of dollars of 0 or more', estimateUsd))
+  return cost
+}
+
 export interface Standings {
   /** The limits of one scope, after this process has told what it spent. */
   states(scope: string): Promise<LimitState[]>
@@ -32,17 +50,19 @@ export interface StandingsSetup {
   readonly book: RuleBook
   readonly pockets: Pockets
   readonly teller: Teller
+  readonly lookAhead: LookAhead
   readonly known: (call: Belonging, at: number) => MaybePromise<readonly Pocket[]>
   readonly now: () => number
 }
 
-export function createStandings({ book, pockets, teller, known, now }: StandingsSetup): Standings {
+export function createStandings({ book, pockets, teller, lookAhead, known, now }: StandingsSetup): Standings {
   /** As fresh as the store can say; as it was last heard where nobody answers. */
   async function freshen(found: readonly Pocket[]): Promise<readonly LimitState[]> {
     await Promise.all(found.map(async ({ opens }) => opens))
     await Promise.all(found.map(async ({ busy }) => busy))
     const idle = found.filter(({ busy }) => !busy)
     if (idle.length > 0 && !teller.isDown) await teller.send(idle.map((pocket) => [pocket, TELL]))
+    if (!teller.isDown) await Promise.all(found.map(async (pocket) => lookAhead(pocket)))
     return found.map(toState)
   }
 
@@ -70,7 +90,6 @@ export function createStandings({ book, pockets, teller, known, now }: Standings
 }
 
 function toState(pocket: Pocket): LimitState {
-  const { live, window } = pocket
   const { limit, spent, held } = standingOf(pocket)
-  return stateOf(live.rule, window, { limit, spent, held })
+  return stateOf(pocket.live.rule, pocket.comesBackAt, { limit, spent, held })
 }

@@ -1,8 +1,9 @@
 // Takes money from one pocket: at once where it is there, else as the store gives it, the first that asks first.
 
 import { PICO_PER_NANO, type PicoUsd } from '../money.ts'
+import type { LookAhead } from './comes-back.ts'
 import type { LimitStore, MaybePromise } from './limit-store.ts'
-import { type Ask, freeIn, type Pocket, TELL, usableIn, type Waiter } from './pocket.ts'
+import { type Ask, freeIn, isPromise, type Pocket, TELL, usableIn, type Waiter } from './pocket.ts'
 import type { Answers, Teller } from './teller.ts'
 
 /** What was taken, and is held; or that there is none, or that nobody can say. */
@@ -29,6 +30,7 @@ export function createTill(
   teller: Teller,
   monotonic: () => number,
   store: Pick<LimitStore, 'rulesOf' | 'isPrivate'>,
+  lookAhead: LookAhead,
 ): Till {
   function askFor(pocket: Pocket, { amount, least }: Pick<Waiter, 'amount' | 'least'>): Ask {
     const free = freeIn(pocket)
@@ -96,6 +98,8 @@ export function createTill(
         // The lease was ended by somebody else: the pocket has a new one, and the question is asked again.
         if (pocket.waiters[0] !== first || answers[0].isOver) continue
         deny(pocket)
+        const looking = lookAhead(pocket)
+        if (looking) await looking
         tell(pocket, (one) => (one === first || isDenied(pocket, one.least) ? 'refused' : undefined))
       }
     }
@@ -121,7 +125,9 @@ export function createTill(
         const taken = grab(pocket, amount, least)
         // A store in this process is asked faster than it is remembered what it said.
         if (taken === undefined && !store.isPrivate) deny(pocket)
-        return taken ?? 'refused'
+        if (taken !== undefined) return taken
+        const looking = lookAhead(pocket)
+        return isPromise(looking) ? looking.then(() => 'refused') : 'refused'
       }
       return new Promise((told) => {
         pocket.waiters.push({ amount, least, told })

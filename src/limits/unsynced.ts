@@ -11,6 +11,8 @@ export interface Unsynced {
   /**
    * Call it before somebody is asked what a tenant has spent. What it gives tells, any time later, what of our spend
    * since a moment that answer does not hold; what arrived there meanwhile is counted twice rather than not at all.
+   * Exact for moments at full five minutes of the last day, and at full hours of the 32 days before; of others it
+   * counts from there on.
    */
   beyondAnswer(tenantId: string): (since: number) => PicoUsd
   /** Tenants of which something is remembered: those with spend on its way, or with an answer that is still in use. */
@@ -20,11 +22,20 @@ export interface Unsynced {
 interface Spend {
   /** All that has arrived while this is remembered. */
   delivered: PicoUsd
-  /** What is still on its way, by the hour in which it was spent: every window begins with an hour. */
-  readonly onItsWay: Map<number, PicoUsd>
+  /**
+   * What is still on its way, by the five minutes in which it was spent: windows begin with those of a rolling hour, or
+   * with a quarter of an hour, by the clocks of all zones.
+   */
+  readonly recent: Map<number, PicoUsd>
+  /** The same of before, by the hour: a month of five minutes would be too much to remember. */
+  readonly old: Map<number, PicoUsd>
+  oldBefore: number
 }
 
+const SLOT = 300_000
 const HOUR = 3_600_000
+/** More than a day has. */
+const SLOTS_KEPT = 25 * 12
 /** More than a month has: those before count in no window but `total`. */
 const HOURS_KEPT = 32 * 24
 
@@ -38,12 +49,12 @@ export function createUnsynced(): Unsynced {
   })
 
   function spendOf(tenantId: string): Spend {
-    return unsettled.get(tenantId) ?? asked.get(tenantId)?.deref() ?? { delivered: 0n, onItsWay: new Map() }
+    return unsettled.get(tenantId) ?? asked.get(tenantId)?.deref() ?? nothing()
   }
 
   function put(tenantId: string, spend: Spend, cost: PicoUsd, at: number): void {
-    add(spend.onItsWay, hourOf(at), cost)
-    if (spend.onItsWay.size > 0) unsettled.set(tenantId, spend)
+    add(spend, cost, at)
+    if (spend.recent.size + spend.old.size > 0) unsettled.set(tenantId, spend)
     else unsettled.delete(tenantId)
   }
 
@@ -69,7 +80,8 @@ export function createUnsynced(): Unsynced {
       const before = spend.delivered
       return (since) => {
         let sum = spend.delivered - before
-        for (const [hour, cost] of spend.onItsWay) if (hour >= since) sum += cost
+        for (const [slot, cost] of spend.recent) if (slot >= startOf(since, SLOT)) sum += cost
+        for (const [hour, cost] of spend.old) if (hour >= startOf(since, HOUR)) sum += cost
         return sum
       }
     },
@@ -79,22 +91,41 @@ export function createUnsynced(): Unsynced {
   }
 }
 
-function hourOf(at: number): number {
-  return Math.max(0, Math.floor(at / HOUR) * HOUR)
+function nothing(): Spend {
+  return { delivered: 0n, recent: new Map(), old: new Map(), oldBefore: 0 }
 }
 
-function add(hours: Map<number, PicoUsd>, hour: number, cost: PicoUsd): void {
-  const sum = (hours.get(hour) ?? 0n) + cost
-  if (sum === 0n) hours.delete(hour)
-  else hours.set(hour, sum)
-  if (hours.size > HOURS_KEPT) foldOldest(hours)
+function startOf(at: number, length: number): number {
+  return Math.max(0, Math.floor(at / length) * length)
+}
+
+function add(spend: Spend, cost: PicoUsd, at: number): void {
+  const { recent, old } = spend
+  if (at < spend.oldBefore) sumUp(old, startOf(at, HOUR), cost)
+  else sumUp(recent, startOf(at, SLOT), cost)
+  if (recent.size > SLOTS_KEPT) {
+    const hour = startOf(Math.min(...recent.keys()), HOUR)
+    spend.oldBefore = hour + HOUR
+    for (const [slot, sum] of recent)
+      if (slot < spend.oldBefore) {
+        recent.delete(slot)
+        sumUp(old, hour, sum)
+      }
+  }
+  if (old.size > HOURS_KEPT) foldOldest(old)
+}
+
+function sumUp(sums: Map<number, PicoUsd>, start: number, cost: PicoUsd): void {
+  const sum = (sums.get(start) ?? 0n) + cost
+  if (sum === 0n) sums.delete(start)
+  else sums.set(start, sum)
 }
 
 function foldOldest(hours: Map<number, PicoUsd>): void {
   const [oldest, next] = [...hours.keys()].sort((a, b) => a - b)
   if (oldest === undefined || next === undefined) return
-  const [from, into] = oldest === 0 ? [next, 0] : [oldest, 0]
+  const from = oldest === 0 ? next : oldest
   const cost = hours.get(from) ?? 0n
   hours.delete(from)
-  hours.set(into, (hours.get(into) ?? 0n) + cost)
+  sumUp(hours, 0, cost)
 }

@@ -18,6 +18,7 @@ export interface LimitWarning {
   readonly spentUsd: string
   readonly limitUsd: string
   readonly window: LimitWindow
+  /** The end of the window; `undefined` for `total`, and mostly for a rolling one, of which `limits()` tells more. */
   readonly resetsAt: Date | undefined
 }
 
@@ -34,7 +35,7 @@ export function createWarnings(
   percents: readonly number[],
   warn: ((warning: LimitWarning) => void) | undefined,
 ): Warnings {
-  const thresholds = [...percents].sort((a, b) => a - b)
+  const thresholds = [...new Set(percents)].sort((a, b) => a - b)
 
   function reachedBy(spent: PicoUsd, limit: PicoUsd): number {
     let reached = 0
@@ -69,7 +70,7 @@ export function createWarnings(
             spentUsd: formatUsd(spent),
             limitUsd: formatUsd(limit),
             window: rule.per,
-            resetsAt: pocket.window.until === Infinity ? undefined : new Date(pocket.window.until),
+            resetsAt: pocket.comesBackAt === undefined ? undefined : new Date(pocket.comesBackAt),
           })
       if (account.warned > pocket.warned) pocket.warned = pocket.toldWarned = account.warned
     },

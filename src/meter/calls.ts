@@ -4,12 +4,16 @@ import { createDrift, type Drift } from '../call/drift.ts'
 import { createExperience } from '../call/experience.ts'
 import { createJobs, type JobStore } from '../call/jobs.ts'
 import { askForMoney } from '../call/money-left.ts'
+import { createOwnCounts } from '../call/own-counts.ts'
 import { Call, type CallContext } from '../call.ts'
 import type { Observer } from '../patch/exchange.ts'
 import type { createRouting } from '../providers/index.ts'
 import { currentPayer, type Payer, resumeAs, runAsNobody } from '../tenant.ts'
 
-type FromMeter = Omit<CallContext, 'experience' | 'drift' | 'jobs' | 'refusers' | 'unread' | 'ended' | 'keep'>
+type FromMeter = Omit<
+  CallContext,
+  'experience' | 'drift' | 'jobs' | 'refusers' | 'unread' | 'ended' | 'keep' | 'countOwn'
+>
 
 /** What the calls need of the rest of the meter. */
 export interface CallSetup extends FromMeter {
@@ -112,6 +116,7 @@ export function createCalls(setup: CallSetup): Calls {
 
   const context: CallContext = {
     ...setup,
+    countOwn: createOwnCounts(setup.kept),
     experience: createExperience(),
     drift: createDrift(problems),
     jobs: createJobs(setup.jobStore, (hold) => setup.limiter.settle(hold, 0n, setup.now()), keep),
@@ -167,12 +172,12 @@ export function createCalls(setup: CallSetup): Calls {
       clearTimeout(minute)
       minute = undefined
       await readUnreadInTime()
-      for (const call of open.keys()) call.end('unread')
+      for (const call of open.keys()) call.leave()
       keep(context.jobs.giveUp())
       await settled()
     },
     recordAtOnce() {
-      for (const call of open.keys()) quietly(() => call.endAtExit())
+      for (const call of open.keys()) quietly(() => call.leave(true))
       quietly(() => context.jobs.giveUpAtOnce())
       for (const atOnce of pending.values()) if (atOnce) quietly(atOnce)
     },

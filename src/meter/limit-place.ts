@@ -43,11 +43,17 @@ export function limitPlace(setup: LimitPlaceSetup): LimitStore {
 /** Beside the ledger there: for all processes that write into it. Loaded with its first use, as the ledger is. */
 function inDatabase(databaseUrl: string): LimitStore {
   let loading: Promise<LimitStore> | undefined
+  let identity: string | undefined
   const loaded = () =>
-    (loading ??= import('../limits/postgres-store.ts').then(({ postgresLimitStore }) =>
-      postgresLimitStore({ databaseUrl }),
-    ))
+    (loading ??= import('../limits/postgres-store.ts').then(({ postgresLimitStore }) => {
+      const store = postgresLimitStore({ databaseUrl })
+      identity = store.identity
+      return store
+    }))
   return {
+    get identity() {
+      return identity
+    },
     setLimit: async (rule) => (await loaded()).setLimit(rule),
     removeLimit: async (key) => (await loaded()).removeLimit(key),
     changes: async (since) => (await loaded()).changes(since),

@@ -1,6 +1,7 @@
 // What a limiter has to tell of its store and of its limits, as problems and warnings.
 
 import { MeterError } from '../errors.ts'
+import type { BequestNews } from '../limits/bequest.ts'
 import type { LimitRule, LimitStore } from '../limits/limit-store.ts'
 import type { LimitWarning } from '../limits/warnings.ts'
 import type { ProblemReporter } from '../problems.ts'
@@ -29,11 +30,12 @@ export function createStoreNews(problems: ProblemReporter, onWarning: ((warning:
       } else tell('The limit store has lost its limits; those known here are set again.', undefined, 'limit:store-lost')
     },
     /** What a dead process has left is settled; only what cannot be read is worth a word. */
-    inherited(_: number, cause?: unknown): void {
-      if (cause === undefined) return
+    inherited({ kept, store, unreadable }: BequestNews): void {
+      if (kept > 0) tell(leftMessage(store), undefined, 'limit:bequest-kept')
+      if (unreadable === undefined) return
       tell(
         'What a dead process wrote down of its money cannot be read; its slices of limits stay charged.',
-        cause,
+        unreadable,
         'limit:bequest',
       )
     },
@@ -69,6 +71,11 @@ export function createStoreNews(problems: ProblemReporter, onWarning: ((warning:
       keep(asked)
     },
   }
+}
+
+function leftMessage(store: string | undefined): string {
+  const which = store === undefined ? '' : ` (${store})`
+  return `What a dead process held of limits is in a limit store${which} that this meter does not have: its spool stays until a meter with that store, or \`npx tallygate drain --limits <url>\`, settles it.`
 }
 
 /** Errors of ours name the status, or what is wrong with an answer; any other is a connection that failed, and can hold anything. */

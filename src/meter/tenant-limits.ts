@@ -1,12 +1,12 @@
 // The limits of a meter: set, removed, looked at, and there again after a restart.
 
-import { expected, type LimitWindow, MeterError } from '../errors.ts'
+import type { LimitWindow } from '../errors.ts'
 import type { Bequest } from '../limits/bequest.ts'
 import { checkWindow, type Limit, type LimitState, ruleOf } from '../limits/limit.ts'
 import type { LimitKey, LimitRule } from '../limits/limit-store.ts'
 import { createLimiter, type Limiter } from '../limits/limiter.ts'
 import { type LimitTarget, scopeOf, tenantIn } from '../limits/scope.ts'
-import type { LimitCheck } from '../limits/standings.ts'
+import { costIn, type LimitCheck } from '../limits/standings.ts'
 import { inTime } from '../limits/teller.ts'
 import { createUnsynced } from '../limits/unsynced.ts'
 import { formatUsd, parseDollars, picoFromNano } from '../money.ts'
@@ -26,7 +26,7 @@ export interface TenantLimits {
   remove(target: LimitTarget, window: LimitWindow): Promise<void>
   state(target: LimitTarget, window: LimitWindow): Promise<LimitState | undefined>
   states(target: LimitTarget): Promise<LimitState[]>
-  check(tenantId: string, estimateUsd: number | string): Promise<LimitCheck>
+  check(tenantId: string, question: { readonly estimateUsd?: number | string }): Promise<LimitCheck>
   /** The same sinks; one of them also tells what of our spend has arrived where limits are counted. */
   noting(sinks: readonly Sink[]): Sink[]
   stats(): LimitStats
@@ -100,8 +100,11 @@ export function createTenantLimits({
   ): Promise<void> {
     changed.add(nameOf(key))
     const before = writing
+    let isStored = false
     const made = (async () => {
       await inStore()
+      // What is in the memory of this process alone is stored by the ledger only.
+      isStored = !store.isPrivate
       // One after the other, or a ledger could keep the first of two changes.
       await before
       if (ledger && inLedger) await inLedger(ledger)
@@ -110,7 +113,10 @@ export function createTenantLimits({
     const work = made.catch((cause: unknown) => {
       const said = ourWords(cause)
       const why = said === undefined ? '' : `: ${said}`
-      problems.report({ kind: 'limit', message: `A limit of ${whose(key.scope)} could not be stored${why}.`, cause })
+      const message = isStored
+        ? `The change of a limit of ${whose(key.scope)} holds and is stored; the ledger could not be told of it${why}.`
+        : `A limit of ${whose(key.scope)} could not be stored${why}.`
+      problems.report({ kind: 'limit', message, cause })
     })
     keep(work)
     // `raiseOnError` may make the report throw; an application that does not wait for us must not end by it.
@@ -159,12 +165,9 @@ export function createTenantLimits({
     },
     // Nobody who cannot be a tenant has a limit.
     states: async (target) => (isScope(target) ? limiter.states(scopeOf(target).scope) : []),
-    async check(tenantId, estimateUsd) {
+    async check(tenantId, question) {
       checkTenantId(tenantId)
-      const cost = parseDollars(estimateUsd)
-      if (cost === undefined || cost < 0n)
-        throw new MeterError('BAD_INPUT', expected('estimateUsd', 'a number of dollars of 0 or more', estimateUsd))
-      return limiter.check({ tenantId }, cost)
+      return limiter.check({ tenantId }, costIn(question))
     },
     noting(sinks) {
       const informs = backend === undefined ? ledger : (sinks.find(({ name }) => name === 'http') ?? sinks[0])

@@ -19,7 +19,7 @@ export type ApiKey = ({ readonly key: string } | { readonly sha256: string }) & 
   readonly project?: string | undefined
   /** `admin` where it is left out. */
   readonly role?: Role | undefined
-  /** With `role: 'read'`: it opens `GET /v1/usage` of this tenant and nothing else. */
+  /** With `role: 'read'`: it opens `GET /v1/usage` and `GET /v1/invoice` of this tenant and nothing else. */
   readonly tenant?: string | undefined
 }
 

@@ -1,8 +1,9 @@
 // Limits over HTTP: what a tenant may spend, and what it has spent in the current window.
 
 import { expected, LIMIT_MODES, type LimitMode, type LimitWindow, MeterError } from '../errors.ts'
+import { MOST_USD } from '../limits/limit.ts'
 import { LIMIT_WINDOWS, windowEnd, windowStart } from '../limits/window.ts'
-import { formatUsd, parseUsd } from '../money.ts'
+import { formatUsd, PICO_PER_NANO, PICO_PER_USD, parseUsd } from '../money.ts'
 import type { Ledger, StoredLimit } from '../sinks/ledger.ts'
 import { tenantIdFault } from '../tenant.ts'
 import { answer } from './answer.ts'
@@ -84,15 +85,24 @@ export function inWords({ window, limit, mode }: Omit<StoredLimit, 'tenantId'>):
   return `$${formatUsd(limit)} per ${window}, ${mode}`
 }
 
+const FIELDS: readonly string[] = ['usd', 'per', 'mode']
+
 function limitOf(body: unknown): Omit<StoredLimit, 'tenantId'> {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new MeterError('BAD_INPUT', expected('body', 'an object with `usd` and `per`', body))
-  const { usd, per = 'month', mode = 'expected' } = body as Record<string, unknown>
-  const limit = typeof usd === 'string' || typeof usd === 'number' ? parseUsd(usd) : undefined
-  if (limit === undefined || limit < 0n)
+  // A field that is passed over would be another limit than the one that was meant.
+  const unknown = Object.keys(body).find((name) => !FIELDS.includes(name))
+  if (unknown !== undefined)
     throw new MeterError(
       'BAD_INPUT',
-      expected('usd', 'dollars of 0 or more, to at most 12 digits behind the point', usd),
+      `There is no field \`${unknown.slice(0, 40)}\` in a limit here; the fields are ${FIELDS.join(', ')}.`,
+    )
+  const { usd, per = 'month', mode = 'expected' } = body as Record<string, unknown>
+  const limit = typeof usd === 'string' || typeof usd === 'number' ? parseUsd(usd) : undefined
+  if (limit === undefined || limit < 0n || limit > MOST_USD * PICO_PER_USD || (limit > 0n && limit < PICO_PER_NANO))
+    throw new MeterError(
+      'BAD_INPUT',
+      expected('usd', `dollars from 0.000000001 to ${MOST_USD}, or 0, with at most 12 digits behind the point`, usd),
     )
   const window = windowOf(per)
   if (!LIMIT_MODES.includes(mode as LimitMode))

@@ -2,4 +2,7 @@
 
 import type { LedgerViews } from '../ledger/views.ts'
 
-export type ViewLedger = Pick<LedgerViews, 'totals' | 'series' | 'percentiles' | 'summary' | 'events' | 'event'>
+export type ViewLedger = Pick<
+  LedgerViews,
+  'totals' | 'series' | 'percentiles' | 'summary' | 'events' | 'event' | 'invoice'
+>

@@ -4,6 +4,7 @@ import { MeterError } from '../errors.ts'
 import { toWire } from '../event.ts'
 import type { Query, Where } from '../ledger/query.ts'
 import { refusal, wrongMethod } from './answer.ts'
+import { invoiceView } from './invoice-view.ts'
 import { type Caller, mayDo } from './keys.ts'
 import { usagePage } from './usage-page.ts'
 import { usageOf } from './usage-view.ts'
@@ -15,12 +16,13 @@ export type Views = (request: Request, url: URL, caller: Caller) => Promise<Resp
 
 const EVENT = '/v1/events/'
 const USAGE = '/v1/usage'
+const INVOICE = '/v1/invoice'
 /** What is said of all projects together is not for a key of one. */
 const OF_ALL_PROJECTS = ['/v1/health', '/v1/changes']
 const FORMATS = ['json', 'csv'] as const
 
 export function isViewPath(pathname: string): boolean {
-  return pathname in ADDRESSES || pathname.startsWith(EVENT) || pathname === USAGE
+  return pathname in ADDRESSES || pathname.startsWith(EVENT) || pathname === USAGE || pathname === INVOICE
 }
 
 export function createViews(options: ViewsOptions): Views {
@@ -46,7 +48,11 @@ export function createViews(options: ViewsOptions): Views {
       const isPage = format === 'html' || (format === undefined && asksFor('html', request))
       return isPage ? usagePage(view) : show(request, format, view)
     }
-    if (caller.tenant !== undefined) return refusal(403, 'This key is for `GET /v1/usage` alone.')
+    if (pathname === INVOICE) {
+      if (caller.role === 'ingest') return forbidden('to read')
+      return invoiceView({ ledger, caller, request, params: searchParams, now: now() })
+    }
+    if (caller.tenant !== undefined) return refusal(403, 'This key is for `GET /v1/usage` and `GET /v1/invoice` alone.')
     if (pathname === '/v1/changes' && caller.role !== 'admin') return forbidden('with `role` `admin`')
     if (pathname === '/v1/changes' && options.changes === undefined)
       return refusal(404, 'This server keeps no trail of changes: one with its ledger in a folder does.')

@@ -9,14 +9,18 @@ import { backendLimitStore } from '../../src/limits/backend-store.ts'
 import { httpLimitStore } from '../../src/limits/http-store.ts'
 import type { AccountKey, LeaseStep, LimitRule, LimitStore } from '../../src/limits/limit-store.ts'
 import { memoryLimitStore } from '../../src/limits/memory-store.ts'
+import { LIMIT_TABLES } from '../../src/limits/postgres-schema.ts'
 import { postgresLimitStore } from '../../src/limits/postgres-store.ts'
 import { redisLimitStore } from '../../src/limits/redis-store.ts'
 import { tenantScope } from '../../src/limits/scope.ts'
 import { sqliteLimitStore } from '../../src/limits/sqlite-store.ts'
 import { createUnsynced } from '../../src/limits/unsynced.ts'
-import { calendarOf } from '../../src/limits/window.ts'
+import { calendarOf, ROLLING } from '../../src/limits/window.ts'
 import { picoFromNano } from '../../src/money.ts'
+import { postgres } from '../../src/postgres/client.ts'
+import { migrate, SCHEMA, versionOf } from '../../src/postgres/migrate.ts'
 import { API_KEY, ingest, temporaryFolder } from '../support/ingest.ts'
+import { process, usd } from '../support/limits.ts'
 import { type Service, startPostgres, startRedis } from '../support/services.ts'
 
 const AT = Date.UTC(2026, 10, 22, 14, 30)
@@ -428,6 +432,45 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isPlain = false }) => {
     expect(await subject.tell({ ...slot(4, [3, 2]), need: 60n })).toBe(60n)
   })
 
+  test.skipIf(isPlain)(
+    'two processes whose clocks differ by 1.5 s over the boundary of a slot spend a rolling hard limit once',
+    async () => {
+      await using subject = await opened()
+      for (const [per, { slot }] of Object.entries(ROLLING) as [keyof typeof ROLLING, { slot: number }][]) {
+        const boundary = Math.ceil(AT / slot) * slot
+        for (const apart of [750, -750]) {
+          const tenantId = `${per} ${apart}`
+          const settings = { rolling: true } as const
+          await subject.store.setLimit(rule(10_000_000_000n, { tenantId, per, mode: 'hard', settings }))
+          const [one, two] = [boundary - apart, boundary + apart].map((now) =>
+            process(subject.store, { now, monotonic: 0 }),
+          )
+          one!.limiter.settle(await one!.call('10', { tenantId }), usd('10'), boundary - apart)
+          await one!.limiter.beat()
+          await expect(two!.call('0.01', { tenantId })).rejects.toMatchObject({ spentUsd: '10' })
+          expect(await two!.standing(tenantId, per)).toBe('0 left, 10 spent, 0 held')
+        }
+      }
+    },
+  )
+
+  test.skipIf(isPlain)('what is granted in one slot at the same moment as in the next is granted once', async () => {
+    const calendar = calendarOf('hour', { rolling: true })
+    const [before, after] = [calendar.at(AT - 1), calendar.at(AT)]
+    const tenants = Array.from({ length: 40 }, (_, n) => `at-once-${n}`)
+    await using subject = await opened(
+      ...tenants.map((tenantId) => rule(100n, { tenantId, per: 'hour', settings: { rolling: true } })),
+    )
+    for (const tenantId of tenants) {
+      const granted = await Promise.all(
+        [before, after].map(({ id: windowId, earlier }) =>
+          subject.tell({ tenantId, per: 'hour', windowId, earlier, leaseId: `${tenantId} ${windowId}`, need: 60n }),
+        ),
+      )
+      expect(granted.filter((nano) => nano === 60n)).toHaveLength(1)
+    }
+  })
+
   test('several steps are taken at once, and answered in their order', async () => {
     await using subject = await opened(rule(100n, { tenantId: 'b' }), rule(100n, { tenantId: 'a' }))
     await subject.know('a')
@@ -522,4 +565,19 @@ describe.each(Object.entries(STORES))('%s', (_, { open, isPlain = false }) => {
       { numRuns: 100 },
     )
   })
+})
+
+test('limits in PostgreSQL that an earlier version has made go on after `migrate`, however often it is run', async () => {
+  await using subject = await STORES['postgres']!.open()
+  const { url } = await once(startPostgres)
+  const db = postgres({ databaseUrl: url })
+  await migrate(db, { ...LIMIT_TABLES, steps: LIMIT_TABLES.steps.slice(0, 2) }, SCHEMA)
+  await subject.store.setLimit(rule(100n))
+  expect(await subject.store.lease([step({ need: 60n })])).toMatchObject([{ granted: 60n }])
+  for (let run = 0; run < 2; run++) await migrate(db, LIMIT_TABLES, SCHEMA)
+  expect(await versionOf(db, 'limits', SCHEMA)).toEqual({ version: LIMIT_TABLES.steps.length, needs: 1 })
+  expect(
+    await subject.store.lease([step({ leaseId: 'lease-2', need: 41n }), step({ seq: 2, spent: 20n })]),
+  ).toMatchObject([{ granted: 0n }, { account: { committed: 20n, escrow: 40n } }])
+  await db.close()
 })

@@ -152,3 +152,50 @@ test('a response in the background that nobody has asked for is in the ledger wh
   // The id that its true event has, in whichever process somebody asks: a UUIDv8.
   expect(event!.eventId[14]).toBe('8')
 })
+
+test.each([
+  ['exits', 'process.exit(0)'],
+  ['closes its meter', 'await meter.close(); process.exit(0)'],
+  ['gets SIGTERM', "process.kill(process.pid, 'SIGTERM')"],
+])(
+  'what calls under way hold of a hard limit is spent when a process %s: one after the other passes no limit',
+  async (_, end) => {
+    await using emulator = await startEmulator()
+    using dir = temporaryFolder()
+    // Ten calls of at most 0.00116 dollars each fit into it, and then no other.
+    const script = `
+    import { Meter } from 'tallygate'
+    import OpenAI from 'openai'
+    const meter = new Meter({ hosts: ${JSON.stringify(emulator.hosts)}, handleSignals: true })
+    meter.patchAll()
+    await meter.setLimit('acme', { usd: 0.0125, mode: 'hard' })
+    let sent = 0
+    let isOver
+    const fetch = () => (++sent === 10 && isOver(), new Promise(() => {}))
+    const openai = new OpenAI({ apiKey: 'key', baseURL: ${JSON.stringify(emulator.openai.baseURL)}, fetch })
+    const request = { model: 'gpt-4o', max_tokens: 100, messages: [{ role: 'user', content: 'Hi' }] }
+    const refused = []
+    const tenSent = new Promise((resolve) => (isOver = resolve))
+    const calls = Array.from({ length: 10 }, () =>
+      meter.forTenant('acme', () => openai.chat.completions.create(request)).catch(({ code }) => refused.push(code)))
+    await Promise.race([tenSent, Promise.all(calls)])
+    process.stdout.write(JSON.stringify({ sent, refused: refused.length }))
+    ${end}`
+    const runs: { sent: number; refused: number }[] = []
+    for (let run = 0; run < 2; run++) {
+      const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', script], {
+        cwd: root,
+        env: { ...process.env, TALLYGATE_DIR: dir.path },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      let output = ''
+      child.stdout.on('data', (chunk) => (output += chunk))
+      await once(child, 'close')
+      runs.push(JSON.parse(output))
+    }
+    expect(runs).toEqual([
+      { sent: 10, refused: 0 },
+      { sent: 0, refused: 10 },
+    ])
+  },
+)

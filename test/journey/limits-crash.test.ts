@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Account } from '../../src/limits/limit-store.ts'
-import { limitFile } from '../../src/limits/sqlite-store.ts'
+import { limitFile, sqliteLimitStore } from '../../src/limits/sqlite-store.ts'
 import { formatUsd, parseUsd, picoFromNano } from '../../src/money.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 import { metered } from '../support/metered.ts'
@@ -109,6 +109,33 @@ describe('processes that are killed', () => {
     expect(await inLedger(dir.path)).toBeLessThanOrEqual(parseUsd(spent)!)
     expect(picoFromNano(account(dir.path).committed)).toBeLessThanOrEqual(parseUsd(spent)!)
   })
+})
+
+test('killed with its limits in another store, and drained without it: its money is held until that store is named', {
+  timeout: 60_000,
+}, async () => {
+  using dir = temporaryFolder()
+  using elsewhere = temporaryFolder()
+  const path = join(elsewhere.path, 'limits.db')
+  {
+    await using app = start(dir.path, { LIMITS_DB: path })
+    await app.until(() => app.calls() >= 10)
+  }
+  const kept = /A slice of a limit is of another limit store \(.+limits\.db\), and stays charged: .+ --limits <url>/
+  // Twice: what is kept is not lost the second time either.
+  expect(await drain(dir.path)).toMatch(/[1-9]\d* events of 1 process delivered to sqlite/)
+  expect(await drain(dir.path)).toMatch(
+    new RegExp(`^0 events of 1 process delivered to sqlite.\n.*${kept.source}`, 's'),
+  )
+  const left = account(elsewhere.path)
+  expect(left.escrow + left.suspense).toBeGreaterThan(0n)
+  await using app = await metered({ dir: dir.path, limitStore: sqliteLimitStore({ path }) })
+  app.emulator.reply({ inputTokens: 10, outputTokens: 100 })
+  await app.meter.forTenant('acme', () => app.chat())
+  await expect.poll(() => app.meter.stats().delivery.spool!.adopted, { timeout: 30_000 }).toBe(1)
+  await app.meter.close()
+  expect(account(elsewhere.path)).toMatchObject({ escrow: 0n, suspense: 0n })
+  expect(await drain(dir.path)).not.toMatch(/charged|settled/)
 })
 
 test('a process whose clock is an hour ahead, and one that is frozen and thawed, spend what is there and no more', {

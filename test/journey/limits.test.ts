@@ -349,6 +349,28 @@ describe('a model without a price', () => {
   })
 })
 
+test.each([
+  [{ bogus: 1 }, 'There is no field `bogus` in a question about limits; the only one is estimateUsd.'],
+  [{ estimateUsd: -1 }, 'Expected `estimateUsd` to be a number of dollars of 0 or more, got `-1`.'],
+  [0.5, 'Expected `question` to be an object such as `{ estimateUsd: 0.25 }`, got `0.5`.'],
+])('whether a call would pass is not answered for %o', async (question, message) => {
+  await using app = await metered()
+  await expect(app.meter.checkLimit('acme', question as { estimateUsd?: number })).rejects.toThrow(message)
+})
+
+test.each([{ timeZone: 'UTC' }, { timeZone: 'Asia/Kathmandu' }, { timeZone: 'Asia/Kolkata' }, { rolling: true }])(
+  'what was spent this hour counts in a limit that is set on it, whenever that hour begins: %o',
+  async (when) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 10, 22, 14, 40) })
+    await using app = await metered()
+    const { meter } = app
+    meter.trackManually({ provider: 'openai', model: 'gpt-4o', inputTokens: 1e6, outputTokens: 0, tenantId: 'acme' })
+    await meter.setLimit('acme', { usd: 2, per: 'hour', ...when })
+    expect(await meter.getLimit('acme', 'hour')).toMatchObject({ spentUsd: '2.5' })
+    await expect(meter.forTenant('acme', () => app.chat())).rejects.toThrow(LimitExceededError)
+  },
+)
+
 describe('a limit that cannot be', () => {
   const bad: [unknown, string][] = [
     [
@@ -370,6 +392,7 @@ describe('a limit that cannot be', () => {
       'Expected `usd` to be a number of dollars from 0 to 9223372036, got `Infinity`.',
     ],
     [{ usd: 1e10 }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got `10000000000`.'],
+    [{ usd: 1e-10 }, 'Expected `usd` to be 0, or at least a billionth of a dollar, got `1e-10`.'],
     [{ usd: '$5' }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got "$5".'],
     [{ usd: '' }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got "".'],
     [{ usd: null }, 'Expected `usd` to be a number of dollars from 0 to 9223372036, got `null`.'],

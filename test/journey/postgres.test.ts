@@ -127,7 +127,7 @@ test('what cannot be is said in one sentence, without the password', async () =>
 })
 
 /** Takes every connection and says nothing, as a database behind a dead proxy does. */
-async function silentServer() {
+async function silentServer(): Promise<number> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => void sockets.add(socket.on('error', () => undefined)))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -138,10 +138,10 @@ async function silentServer() {
   return (server.address() as { port: number }).port
 }
 
-test.each([
+test.each<[string, () => Promise<number>]>([
   ['refuses connections', async () => 9],
   ['says nothing', silentServer],
-] as const)('calls go on with a database that %s, and what they cost reaches it later', async (name, port) => {
+])('calls go on with a database that %s, and what they cost reaches it later', async (name, port) => {
   const dir = folder()
   const away = `postgres://acme:hunter2@127.0.0.1:${await port()}/db`
   const app = await metered({ databaseUrl: away, dir })

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { type Limit, LimitExceededError, Meter } from 'tallygate'
@@ -222,6 +222,22 @@ test('a process gives back what it holds when it ends, however it does', { timeo
   }
   expect(file.accounts([window])).toMatchObject([{ committed: 50_000_000n }])
   await file.close?.()
+})
+
+test('with a ledger that is broken my limit holds and is stored, and nothing says that it is not', async () => {
+  using dir = temporaryFolder()
+  writeFileSync(join(dir.path, 'ledger.db'), 'no database at all, whatever it is called')
+  {
+    await using app = await metered({ dir: dir.path })
+    await app.meter.setLimit('acme', { usd: 0 })
+    expect(app.problems.filter(({ kind }) => kind === 'limit').map(({ message }) => message)).toEqual([
+      expect.stringMatching(
+        /^The change of a limit of tenant "acme" holds and is stored; the ledger could not be told of it: The ledger at .+\.$/,
+      ),
+    ])
+  }
+  await using next = await metered({ dir: dir.path })
+  await expect(next.meter.forTenant('acme', () => next.chat())).rejects.toThrow(LimitExceededError)
 })
 
 test('a folder that nothing can be written in is told of once, and limits hold in the process', async () => {

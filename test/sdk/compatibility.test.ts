@@ -49,7 +49,8 @@ describe('docs/compatibility.md', () => {
     const known = new Set(['ok', ...limitations().map((_, i) => `limitation ${i + 1}`)])
     for (const [name, table] of readPage()) {
       for (const [shape, cells] of table) {
-        expect(cells.size, `${name}, ${shape}`).toBe(8)
+        // Its CommonJS build cannot be loaded by any Node.
+        expect(cells.size, `${name}, ${shape}`).toBe(name === '@google/genai 1.0.0' ? 4 : 8)
         for (const [column, cell] of cells) expect(known, `${name} ${column}, ${shape}: ${cell}`).toContain(cell)
       }
     }

@@ -5,13 +5,15 @@ import { writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import OpenAI from 'openai'
 import { Meter } from 'tallygate'
+import { sqliteLimitStore } from 'tallygate/limits'
 
-const { AT_ONCE = '4', CALL_MS = '2', SKEW_MS = '0', LIMIT_USD = '1' } = process.env
+const { AT_ONCE = '4', CALL_MS = '2', SKEW_MS = '0', LIMIT_USD = '1', LIMITS_DB } = process.env
 
 const { now } = Date
 Date.now = () => now() + Number(SKEW_MS)
 
-const meter = new Meter({ onProblem: ({ message }) => process.stderr.write(`${message}\n`) })
+const limitStore = LIMITS_DB === undefined ? undefined : sqliteLimitStore({ path: LIMITS_DB })
+const meter = new Meter({ limitStore, onProblem: ({ message }) => process.stderr.write(`${message}\n`) })
 meter.patch('openai', { modules: [OpenAI] })
 
 const usage = { prompt_tokens: 10, completion_tokens: 100, total_tokens: 110 }

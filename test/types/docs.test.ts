@@ -52,6 +52,7 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
   'tallygate/pricing': ['priceResponse', 'loadPrices'],
   'tallygate/emulator': ['startEmulator'],
   'tallygate/server': ['serve', 'createIngest'],
+  'tallygate/alerts': ['callback', 'slack', 'verifyAlert', 'watchAlerts', 'webhook'],
 }
 
 interface Block {

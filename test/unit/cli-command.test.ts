@@ -4,13 +4,20 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { root } from '../../scripts/entries.mjs'
+import { alerts } from '../../src/cli/alerts.ts'
 import { type Command, defineCommand, readValues, Stop } from '../../src/cli/command.ts'
 import { demo } from '../../src/cli/demo.ts'
+import { exportEvents } from '../../src/cli/export-events.ts'
 import { flagOf, helpOf } from '../../src/cli/help.ts'
+import { importLog } from '../../src/cli/import-log.ts'
+import { invoice } from '../../src/cli/invoice.ts'
+import { limits } from '../../src/cli/limits-command.ts'
 import { dimensionsOf, inWords, periodOf, topOf, whereOf } from '../../src/cli/query.ts'
 import { report } from '../../src/cli/report.ts'
 import { serve } from '../../src/cli/serve.ts'
+import { tail } from '../../src/cli/tail.ts'
 import { createTerminal, wantsColour } from '../../src/cli/terminal.ts'
+import { top } from '../../src/cli/top.ts'
 import { widthOf } from '../../src/cli/width.ts'
 import { DIMENSIONS } from '../../src/sinks/ledger.ts'
 
@@ -126,7 +133,7 @@ describe('colour', () => {
   })
 })
 
-const commands: readonly Command[] = [report, serve, demo]
+const commands: readonly Command[] = [report, tail, top, invoice, limits, serve, demo, exportEvents, importLog, alerts]
 
 describe.each(commands.map((command) => [command.name, command] as const))('tallygate %s', (name, command) => {
   test('has --dir and --help, and a help that fits 80 columns', () => {

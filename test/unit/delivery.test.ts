@@ -576,6 +576,30 @@ describe('close', () => {
     expect(lane.delivery.stats().queued).toBe(1)
   })
 
+  test('within a Retry-After asks once more, and leaves what that brings nothing of', async () => {
+    const one = scripted('one', down(60_000))
+    const lane = start([one.sink])
+    lane.add(1)
+    await lane.delivery.flush()
+    await lane.delivery.flush()
+    expect(one.sent).toHaveLength(1)
+    await lane.delivery.close()
+    expect(one.sent).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(400_000)
+    expect([one.sent.length, lane.delivery.stats().queued]).toEqual([2, 1])
+  })
+
+  test('a Retry-After of an hour is waited for no longer than five minutes', async () => {
+    const one = scripted('one', down(3_600_000), DONE)
+    await using lane = start([one.sink], { random: () => 0 })
+    lane.add(1)
+    await lane.delivery.flush()
+    await vi.advanceTimersByTimeAsync(299_999)
+    expect(one.sent).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(one.sent).toHaveLength(2)
+  })
+
   test('hands what is left to a sink that takes it without waiting', async () => {
     const sync: string[] = []
     const sink: Sink = {

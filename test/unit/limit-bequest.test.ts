@@ -1,12 +1,17 @@
 // A process that is killed: what it wrote down of its leases settles them, whoever reads it and how often.
 
+import { symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Bequest, createHeir } from '../../src/limits/bequest.ts'
+import { type Bequest, type BequestNews, createHeir } from '../../src/limits/bequest.ts'
 import type { LimitStore } from '../../src/limits/limit-store.ts'
 import type { Hold } from '../../src/limits/limiter.ts'
+import { postgresLimitStore } from '../../src/limits/postgres-store.ts'
+import { sqliteLimitStore } from '../../src/limits/sqlite-store.ts'
 import { calendarOf } from '../../src/limits/window.ts'
 import { formatUsd, picoFromNano } from '../../src/money.ts'
+import { temporaryFolder } from '../support/ingest.ts'
 import { AT, type Clock, clocks, memory, process, remote, usd } from '../support/limits.ts'
 
 type Line = { kind: string; json: string }
@@ -25,15 +30,18 @@ function notebook() {
       lines.length = 0
       for (const [kind, value] of opening) lines.push({ kind, json: JSON.stringify(value) })
     },
-    left(): Bequest & { isRetained: boolean } {
+    left(): Bequest & { isRetained: boolean; isForAnother: boolean } {
       const records = [...lines]
       const bequest = {
         isRetained: false,
+        isForAnother: false,
+        writtenAt: AT,
         records: () => records,
         retain() {
           bequest.isRetained = true
-          return () => {
+          return (isSettled = true) => {
             bequest.isRetained = false
+            bequest.isForAnother = !isSettled
           }
         },
       }
@@ -48,7 +56,7 @@ function stage() {
   const store = memory(clock)
   const book = notebook()
   const dead = process(remote(store), clock, { note: book.note })
-  return { clock, store, book, dead, heir: () => createHeir((steps) => store.lease(steps)) }
+  return { clock, store, book, dead, heir: () => createHeir(store) }
 }
 
 async function account(store: LimitStore, per: 'month' | 'day' = 'month', at = AT) {
@@ -166,7 +174,7 @@ describe('a process that is killed', () => {
     await dead.limit('acme', { usd: 10, mode: 'hard' })
     dead.limiter.settle(await dead.call('0.5'), usd('0.2'), clock.now)
     const wire = remote(store)
-    const heir = createHeir((steps) => wire.lease(steps))
+    const heir = createHeir(wire)
     wire.state = 'down'
     const left = book.left()
     await heir.take(left)
@@ -184,10 +192,9 @@ describe('a process that is killed', () => {
     book.lines.push({ kind: 'hold', json: '{' })
     const told: unknown[] = []
     const left = book.left()
-    await createHeir(
-      (steps) => store.lease(steps),
-      (leases, cause) => told.push(leases, cause instanceof SyntaxError),
-    ).take(left)
+    await createHeir(store, ({ settled, unreadable }) => told.push(settled, unreadable instanceof SyntaxError)).take(
+      left,
+    )
     expect([...told, left.isRetained]).toEqual([0, true, false])
     expect(await account(store)).toBe('0 spent, 2 out, 0 charged')
   })
@@ -204,6 +211,97 @@ describe('a process that is killed', () => {
     await heir().take(book.left())
     await heir().take(book.left())
     expect(await account(store)).toBe('1.7 spent, 0 out, 0 charged')
+  })
+})
+
+describe('a process of another limit store', () => {
+  async function killed(identity?: string) {
+    const clock = clocks()
+    const store: LimitStore = { ...memory(clock), ...(identity !== undefined && { identity }) }
+    const book = notebook()
+    const dead = process(store, clock, { note: book.note })
+    await dead.limit('acme', { usd: 10, mode: 'hard' })
+    dead.limiter.settle(await dead.call('0.5'), usd('0.2'), clock.now)
+    return { clock, store, dead, book }
+  }
+
+  test('whose limits I do not have: what it held stays written down, and whoever has them settles it', async () => {
+    const { clock, store, book } = await killed('there')
+    // With a limit of the same name.
+    const other = memory(clock)
+    await process(other, clock).limit('acme', { usd: 3 })
+    const told: BequestNews[] = []
+    for (const mine of [other, { ...other, identity: 'here' }, undefined]) {
+      const left = book.left()
+      await createHeir(
+        mine,
+        (news) => told.push(news),
+        () => clock.now,
+      ).take(left)
+      expect([left.isRetained, left.isForAnother]).toEqual([false, true])
+    }
+    expect(told).toEqual(Array.from({ length: 3 }, () => ({ settled: 0, kept: 1, store: 'there' })))
+    const left = book.left()
+    await createHeir(
+      store,
+      (news) => told.push(news),
+      () => clock.now,
+    ).take(left)
+    expect([left.isForAnother, told.at(-1)]).toEqual([false, { settled: 1, kept: 0 }])
+    expect(await account(store)).toBe('0.2 spent, 0 out, 0 charged')
+  })
+
+  test('a meter that keeps its limits to itself throws nothing of it away', async () => {
+    const { clock, book } = await killed()
+    for (const over of [{ isPrivate: true as const }, { rulesOf: () => [] }]) {
+      const left = book.left()
+      await process({ ...memory(clock), ...over }, clock).limiter.inherit(left)
+      expect([left.isRetained, left.isForAnother]).toEqual([false, true])
+    }
+  })
+
+  test('whose limit was removed in my store leaves nothing to wait for', async () => {
+    const { clock, store, book } = await killed('mine')
+    await store.removeLimit({ scope: 'tenant=acme', per: 'month' })
+    const told: BequestNews[] = []
+    const left = book.left()
+    await createHeir(
+      store,
+      (news) => told.push(news),
+      () => clock.now,
+    ).take(left)
+    expect([left.isRetained, left.isForAnother, told]).toEqual([false, false, [{ settled: 0, kept: 0 }]])
+  })
+
+  test('is waited for no longer than a week after its windows, and of money in total a quarter of a year', async () => {
+    const { clock, dead, book } = await killed()
+    const day = 86_400_000
+    const isKept = async (now: number) => {
+      const left = book.left()
+      await createHeir(undefined, undefined, () => now).take(left)
+      return left.isForAnother
+    }
+    const ends = Date.UTC(2026, 11, 1)
+    expect([await isKept(ends + 7 * day), await isKept(ends + 7 * day + 1)]).toEqual([true, false])
+    await dead.limit('acme', { usd: 10, per: 'total' })
+    dead.limiter.settle(await dead.call('0.5'), usd('0.2'), clock.now)
+    expect([await isKept(AT + 92 * day), await isKept(AT + 92 * day + 1)]).toEqual([true, false])
+  })
+
+  test('is named without a password, and by the same name wherever it is opened from', () => {
+    const databaseUrl = 'postgres://acme:hunter2@db.internal:5433/app'
+    expect(postgresLimitStore({ databaseUrl }).identity).toBe('db.internal:5433/app, schema tallygate')
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'limits.db')
+    writeFileSync(path, '')
+    symlinkSync(path, join(folder.path, 'link.db'))
+    expect(sqliteLimitStore({ path: join(folder.path, 'link.db') }).identity).toBe(sqliteLimitStore({ path }).identity)
+  })
+
+  test('that wrote down nothing of money leaves nothing to wait for', async () => {
+    const left = notebook().left()
+    await createHeir(undefined).take(left)
+    expect([left.isRetained, left.isForAnother]).toEqual([false, false])
   })
 })
 
@@ -307,7 +405,7 @@ describe('whatever is interleaved', () => {
       const lives = [born(), born(), born()]
       await lives[0]!.app.limit('acme', { usd: 3, mode: 'hard' })
       for (const { app } of lives) await app.limiter.beat()
-      const heir = createHeir((it) => store.lease(it))
+      const heir = createHeir(store)
       /** What was really spent; and what calls in flight held when they were killed, which may have been spent. */
       let spent = 0n
       let lost = 0n

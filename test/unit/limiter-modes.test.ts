@@ -1,9 +1,10 @@
 // What a limit of each mode lets through, holds and counts, and whose calls it counts.
 
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LimitExceededError } from '../../src/errors.ts'
 import type { Estimate } from '../../src/limits/estimate.ts'
-import { AT, clocks, memory, process, usd } from '../support/limits.ts'
+import { AT, clocks, memory, process, remote, usd } from '../support/limits.ts'
 
 /** An input of a cent, and a tenth of a cent for each token of output. */
 const perToken = (outputTokens: number, over: Partial<Estimate> = {}): Estimate => {
@@ -75,10 +76,72 @@ describe('stream', () => {
     expect(hold.paidTokens).toBe(2000)
     expect(await standing()).toBe('1.49 left, 0 spent, 2.01 held')
     await hold.topUp(2000)
-    expect(await hold.topUp(3000)).toMatchObject({ code: 'LIMIT_EXCEEDED', mode: 'stream', heldUsd: '3.01' })
+    await hold.topUp(3000)
+    expect(await hold.topUp(3490)).toMatchObject({ code: 'LIMIT_EXCEEDED', mode: 'stream', heldUsd: '3.5' })
     limiter.settle(hold, usd('3.01'), AT)
     expect(await standing()).toBe('0.49 left, 3.01 spent, 0 held')
     expect(await hold.topUp(9000)).toBeUndefined()
+  })
+
+  test('spends what is left, down to a hundred tokens, and is not ended with most of the money still there', async () => {
+    const { limit, call, limiter, standing } = alone()
+    await limit('acme', { usd: '1.9', mode: 'stream' })
+    const hold = await call(perToken(100_000, { isStream: true }))
+    expect(await hold.topUp(1040)).toBeUndefined()
+    expect(hold.paidTokens).toBe(1890)
+    expect(await standing()).toBe('0 left, 0 spent, 1.9 held')
+    expect(await hold.topUp(1890)).toMatchObject({ mode: 'stream' })
+    limiter.settle(hold, usd('1.9'), AT)
+    await limit('acme', { usd: '3.019', mode: 'stream' })
+    const next = await call(perToken(100_000, { isStream: true }))
+    expect(await next.topUp(1010)).toMatchObject({ mode: 'stream', heldUsd: '1.01' })
+  })
+
+  test('of two limits goes as far as the smaller one pays for, and to its end where both do', async () => {
+    const { limit, call } = alone()
+    await limit('acme', { usd: '1.5', mode: 'stream' })
+    await limit('acme', { usd: '1.2', per: 'day', mode: 'stream' })
+    const hold = await call(perToken(1300, { isStream: true }))
+    await hold.topUp(1000)
+    expect(hold.paidTokens).toBe(1190)
+    await limit('acme', { usd: '9', per: 'day', mode: 'stream' })
+    expect(await hold.topUp(1190)).toBeUndefined()
+    expect(hold.paidTokens).toBeUndefined()
+  })
+
+  test('whatever comes in whatever chunks: streams hold no more than the limit, and what is paid for is held', async () => {
+    const limitCents = fc.integer({ min: 102, max: 900 })
+    const chunks = fc.array(fc.tuple(fc.nat(2), fc.integer({ min: 1, max: 900 })), { maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(limitCents, fc.integer({ min: 1001, max: 5000 }), chunks, async (cents, most, coming) => {
+        const { limit, call, limiter } = alone()
+        const bound = usd('0.01') * BigInt(cents)
+        await limit('acme', { usd: cents / 100, mode: 'stream' })
+        const estimate = perToken(most, { isStream: true })
+        const calls = [0, 1, 2].map(() => call(estimate).catch(() => undefined))
+        const streams = (await Promise.all(calls)).map((hold) => ({ hold, came: 0, isEnded: hold === undefined }))
+        for (const [n, tokens] of coming) {
+          const stream = streams[n]!
+          const { hold } = stream
+          if (!hold || stream.isEnded) continue
+          // What is passed on before more is asked for.
+          stream.came = Math.min(stream.came + tokens, hold.paidTokens ?? most)
+          stream.isEnded = (await hold.topUp(stream.came)) !== undefined
+          if (!stream.isEnded) expect(hold.paidTokens ?? most).toBeGreaterThanOrEqual(stream.came)
+          expect(hold.parts[0]!.amount).toBeGreaterThanOrEqual(estimate.ceilingAt!(stream.came))
+          expect(limiter.heldTotal).toBeLessThanOrEqual(bound)
+        }
+        let spent = 0n
+        for (const { hold, came } of streams)
+          if (hold) {
+            limiter.settle(hold, estimate.ceilingAt!(came), AT)
+            spent += estimate.ceilingAt!(came)
+          }
+        expect(spent).toBeLessThanOrEqual(bound)
+        expect(limiter.counts.overruns).toBe(0)
+      }),
+      { numRuns: 100 },
+    )
   })
 
   test('holds the whole ceiling of a call that is no stream', async () => {
@@ -241,6 +304,15 @@ describe('warnings', () => {
     expect(warnings.slice(3).map(({ percent }) => percent)).toEqual([50, 80])
   })
 
+  test('come once where a threshold is named twice', async () => {
+    const clock = clocks()
+    const { limit, call, limiter, warnings } = process(memory(clock), clock, { warnAt: [80, 80] })
+    await limit('acme', { usd: 10 })
+    limiter.settle(await call('0'), usd('9'), AT)
+    await limiter.beat()
+    expect(warnings.map(({ percent }) => percent)).toEqual([80])
+  })
+
   test('come from one of the processes that share a limit', async () => {
     const clock = clocks()
     const store = memory(clock)
@@ -273,5 +345,66 @@ describe('a question', () => {
       exceeded: undefined,
     })
     expect(await standing('acme', 'day')).toBe('0.6 left, 0 spent, 0.4 held')
+  })
+})
+
+describe('money of a rolling limit', () => {
+  const MINUTE = 60_000
+  const at = (minutes: number) => Date.UTC(2026, 10, 22, 13, minutes)
+  const slotsLater = new Date(at(90))
+
+  async function spending(...spends: (readonly [minutes: number, dollars: string])[]) {
+    const one = alone()
+    await one.limit('acme', { usd: 10, per: 'hour', rolling: true, mode: 'hard' })
+    for (const [minutes, dollars] of spends) {
+      one.clock.now = at(minutes)
+      // What is free in the slot before goes back first.
+      one.limiter.settle(await one.call('0'), 0n, one.clock.now)
+      await one.limiter.beat()
+      one.limiter.settle(await one.call(dollars), usd(dollars), one.clock.now)
+      await one.limiter.beat()
+    }
+    const resetsAt = async () => (await one.limiter.state('tenant=acme', 'hour'))?.resetsAt
+    return { ...one, resetsAt }
+  }
+
+  test('comes back when what was spent leaves, and not when the next slot begins', async () => {
+    const { call, resetsAt, clock } = await spending([27, '10'])
+    expect(await resetsAt()).toEqual(slotsLater)
+    await expect(call('1')).rejects.toMatchObject({ resetsAt: slotsLater })
+    clock.now = at(90) - 1
+    await expect(call('1')).rejects.toMatchObject({ resetsAt: slotsLater })
+    clock.now = at(90)
+    await call('1')
+  })
+
+  test('comes back with the oldest slot, but where it takes more of them to have any free', async () => {
+    const { resetsAt, limit } = await spending([2, '3'], [17, '2'], [27, '5'])
+    expect(await resetsAt()).toEqual(new Date(at(65)))
+    await limit('acme', { usd: 6, per: 'hour', rolling: true, mode: 'hard' })
+    expect(await resetsAt()).toEqual(new Date(at(80)))
+    await limit('acme', { usd: 20, per: 'hour', rolling: true, mode: 'hard' })
+    expect(await resetsAt()).toEqual(new Date(at(65)))
+    await limit('acme', { usd: 0, per: 'hour', rolling: true, mode: 'hard' })
+    expect(await resetsAt()).toBeUndefined()
+  })
+
+  test('has no such moment while none of it is spent', async () => {
+    const { resetsAt, clock } = await spending()
+    expect(await resetsAt()).toBeUndefined()
+    clock.now += MINUTE
+    expect(await resetsAt()).toBeUndefined()
+  })
+
+  test('comes back at the same moment for a process behind a wire', async () => {
+    const clock = clocks()
+    const store = remote(memory(clock))
+    const { limit, call, limiter } = process(store, clock)
+    await limit('acme', { usd: 10, per: 'hour', rolling: true, mode: 'hard' })
+    clock.now = at(27)
+    limiter.settle(await call('10'), usd('10'), clock.now)
+    await expect(call('1')).rejects.toMatchObject({ resetsAt: slotsLater })
+    store.state = 'down'
+    await expect(call('1')).rejects.toMatchObject({ resetsAt: slotsLater })
   })
 })

@@ -384,7 +384,8 @@ describe('a stream that comes to the end of what is paid for', () => {
     const [one] = processes as [(typeof processes)[0]]
     await one.limit('acme', { usd: 2, mode: 'stream' })
     const hold = await one.call(stream(20_000))
-    expect((await hold.topUp(1500))?.code).toBe('LIMIT_EXCEEDED')
+    expect(await hold.topUp(1500)).toBeUndefined()
+    expect((await hold.topUp(hold.paidTokens!))?.code).toBe('LIMIT_EXCEEDED')
     expect(one.limiter.counts.endedStreams).toBe(1)
   })
 })

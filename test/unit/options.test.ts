@@ -39,6 +39,8 @@ describe('defaults', () => {
       handleSignals: false,
       limitCheckCacheTtlMs: 5000,
       captureFim: false,
+      audit: 'off',
+      contentHash: false,
       onMissingTenant: 'warn',
       sampleRate: 1,
       debug: false,
@@ -74,6 +76,8 @@ describe('the environment', () => {
     ['handleSignals', 'TALLYGATE_HANDLE_SIGNALS', 'on', true],
     ['limitCheckCacheTtlMs', 'TALLYGATE_LIMIT_CHECK_CACHE_TTL_MS', '0', 0],
     ['captureFim', 'TALLYGATE_CAPTURE_FIM', 'yes', true],
+    ['audit', 'TALLYGATE_AUDIT', 'output', 'output'],
+    ['contentHash', 'TALLYGATE_CONTENT_HASH', 'yes', true],
     ['patches', 'TALLYGATE_PATCHES', ' openai, google ,', ['openai', 'google']],
     [
       'hosts',
@@ -171,6 +175,8 @@ describe('a bad value', () => {
     ['patches', 'openai', 'a list of SDKs and providers, got "openai"'],
     ['providers', {}, 'a list of providers, got an object'],
     ['captureFim', 'yes', 'true or false, got "yes"'],
+    ['audit', true, "'off' or 'output', got `true`"],
+    ['contentHash', 'yes', 'true or false, got "yes"'],
     ['hosts', ['openai'], 'an object from host to provider, got an array'],
     ...(
       [

@@ -37,7 +37,7 @@ function rolled(...events: LLMEvent[]): LLMEvent[] {
 test('calls of one kind become one event that stands for them', () => {
   const [one, ...others] = rolled(
     event({ requestId: 'r1', tags: { a: 1 } }),
-    event({ timestamp: '2026-11-22T14:59:59.999Z' }),
+    event({ timestamp: '2026-11-22T14:09:59.999Z' }),
   )
   expect(others).toEqual([])
   expect(one).toEqual({
@@ -63,6 +63,10 @@ test('calls of one kind become one event that stands for them', () => {
 
 test.each<[string, Partial<LLMEvent>]>([
   ['another hour, and with it another limit window', { timestamp: '2026-11-22T15:00:00.000Z' }],
+  [
+    'another five minutes, with which the hour of a rolling limit or of Kathmandu may begin',
+    { timestamp: '2026-11-22T14:15:00.000Z' },
+  ],
   ['another tenant', { tenantId: 'globex' }],
   ['another user', { userId: 'u1' }],
   ['another session', { sessionId: 's1' }],

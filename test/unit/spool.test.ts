@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import type { AdoptedSpool } from '../../src/delivery/spool/adopted.ts'
 import { claim, foldersIn, release } from '../../src/delivery/spool/folder.ts'
 import { encodeRecord } from '../../src/delivery/spool/record.ts'
 import { memorySink } from '../../src/sinks/memory.ts'
@@ -334,6 +335,31 @@ describe('a spool that is damaged', () => {
 })
 
 describe('several processes', () => {
+  test('what one of them cannot settle of a dead one is there for the next, and its events are sent once', async () => {
+    using folder = temporaryFolder()
+    await leftBehind(folder.path, 20)
+    let asked = 0
+    const onAdopted = (spool: AdoptedSpool) => {
+      asked++
+      spool.retain()(false)
+    }
+    const { sink, delivery } = await adopting(folder.path, [testSink()], { onAdopted })
+    await delivery.drainOrphans()
+    // Not again by the same, and while that one lives.
+    expect([sink.taken, asked, spoolsIn(folder.path).length]).toEqual([range(20), 1, 1])
+    expect(delivery.stats().spool).toMatchObject({ bytes: 0 })
+    let records = 0
+    const next = await adopting(folder.path, [testSink()], {
+      onAdopted(spool: AdoptedSpool) {
+        const release = spool.retain()
+        for (const _ of spool.records()) records++
+        release()
+      },
+    })
+    expect([next.sink.taken, records, spoolsIn(folder.path)]).toEqual([[], 20, []])
+    await Promise.all([delivery.close(), next.delivery.close()])
+  })
+
   test('do not take over what a living one writes', async () => {
     using folder = temporaryFolder()
     await using living = spooling(folder.path, [testSink('test', () => DOWN)])

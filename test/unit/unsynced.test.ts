@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
 import { createUnsynced } from '../../src/limits/unsynced.ts'
+import { calendarOf } from '../../src/limits/window.ts'
 import { formatUsd } from '../../src/money.ts'
 
 const HOUR = 3_600_000
@@ -52,6 +53,33 @@ describe('what a ledger does not know yet', () => {
     const beyond = unsynced.beyondAnswer('acme')
     expect(beyond(Date.UTC(2026, 10, 22, 14))).toBe(50n)
     expect(beyond(Date.UTC(2026, 10, 22, 13))).toBe(750n)
+  })
+
+  test.each([
+    ['an hour in Kathmandu', calendarOf('hour', { timeZone: 'Asia/Kathmandu' })],
+    ['a day in Kolkata', calendarOf('day', { timeZone: 'Asia/Kolkata' })],
+    ['the last hour', calendarOf('hour', { rolling: true })],
+  ])('counts in %s from its very beginning, which is no full hour in UTC, and not from before', (_, calendar) => {
+    const { since } = calendar.at(Date.UTC(2026, 10, 22, 14, 20))
+    const unsynced = createUnsynced()
+    unsynced.recorded('acme', 5000n, since - 1)
+    unsynced.recorded('acme', 700n, since)
+    unsynced.recorded('acme', 30n, since + 20 * 60_000)
+    const beyond = unsynced.beyondAnswer('acme')
+    expect(beyond(since)).toBe(730n)
+    unsynced.delivered([event(5000n, since - 1), event(700n, since)])
+    expect(unsynced.beyondAnswer('acme')(since)).toBe(30n)
+  })
+
+  test('counts in a window that begins within its five minutes or, a day later, within its hour: rather more than less', () => {
+    const unsynced = createUnsynced()
+    unsynced.recorded('acme', 700n, NOW + 61_000)
+    expect(unsynced.beyondAnswer('acme')(NOW + 120_000)).toBe(700n)
+    for (let slot = 1; slot <= 30 * 12; slot++) unsynced.recorded('acme', 1n, NOW + slot * 300_000)
+    expect(unsynced.beyondAnswer('acme')(NOW + 900_000)).toBe(700n + 360n)
+    unsynced.delivered([event(700n, NOW + 61_000)])
+    for (let slot = 1; slot <= 30 * 12; slot++) unsynced.delivered([event(1n, NOW + slot * 300_000)])
+    expect([unsynced.beyondAnswer('acme')(0), unsynced.size]).toEqual([0n, 1])
   })
 
   test('an event that is delivered before it is recorded leaves nothing behind', () => {

@@ -9,6 +9,7 @@ import { linkTo, rangeParams } from '../route.ts'
 import { SpendChart } from '../spend-chart.tsx'
 import { SpendTable } from '../spend-table.tsx'
 import { useLoad, usePlace } from '../state.tsx'
+import { monthIn } from '../zone.ts'
 
 export function Tenant({ id }: { id: string }) {
   const { route, range, session, reload } = usePlace()
@@ -20,7 +21,14 @@ export function Tenant({ id }: { id: string }) {
   return (
     <>
       <Title text={id}>
-        <a href={linkTo(route, 'events', undefined, { tenant: id })}>Its events</a>
+        <a href={linkTo(route, 'events', undefined, { tenant: id })}>Its events</a>{' '}
+        <a
+          href={addressOf('invoice', { tenant: id, month: monthIn(range.zone), time_zone: range.zone, format: 'html' })}
+          target="_blank"
+          rel="noopener"
+        >
+          Invoice of this month
+        </a>
       </Title>
       <Await of={totals}>
         {({ total }) => (

@@ -2,7 +2,7 @@
 
 import { type Cursor, openCursor } from './cursor.ts'
 import { beat, release, remove, type SpoolFolder, segmentPath, segmentsIn } from './folder.ts'
-import { decodeHeader, type SegmentHeader, type SpoolRecord } from './record.ts'
+import { decodeHeader, hasRecord, type SegmentHeader, type SpoolRecord } from './record.ts'
 import { createTape, type Damage, type Tape } from './tape.ts'
 
 export interface AdoptedView {
@@ -18,8 +18,10 @@ export interface AdoptedSpool {
   view(sink: string): AdoptedView
   /** Every record, from the first that is left on. */
   records(): Iterable<SpoolRecord>
-  /** Nothing of it is removed until the function that it gives is called. */
-  retain(): () => void
+  /** When it was written to last, in epoch milliseconds. */
+  readonly writtenAt: number
+  /** Nothing of it is removed until the function that it gives is called; after `false` it is left to the next process that looks. */
+  retain(): (isSettled?: boolean) => void
   /** False where another process has it now. */
   beat(): boolean
   /** Gives it up, with what is left of it. */
@@ -29,32 +31,46 @@ export interface AdoptedSpool {
 export interface AdoptedOptions {
   readonly root: string
   readonly folder: SpoolFolder
-  readonly header: SegmentHeader
+  readonly header: Pick<SegmentHeader, 'owes'>
   /** Once for each damage, however many sinks come by it. */
   readonly damaged: (damage: Damage) => void
+  /** Nobody here needs it any more: it is gone, or left to the next process. */
   readonly emptied: () => void
 }
 
 const SAVE_EVERY_MS = 100
 
-/** The header of a spool's oldest segment; `undefined` where there is none yet, and in a word what else it is. */
-export function headerOf({ path }: SpoolFolder): SegmentHeader | 'foreign' | 'newer' | undefined {
-  const { closeSync, openSync, readSync } = process.getBuiltinModule('node:fs')
+/**
+ * What a spool says of itself: the header of its oldest segment that has one. `undefined` where there is none yet, in a
+ * word what else it is, and `damaged` where there are records of ours and no header can be read.
+ */
+export function headerOf({ path }: SpoolFolder): SegmentHeader | 'foreign' | 'newer' | 'damaged' | undefined {
+  let found: 'foreign' | 'newer' | 'damaged' | undefined
   for (const { number, bytes } of segmentsIn(path)) {
     if (bytes === 0) continue
-    const fd = openSync(segmentPath(path, number), 'r')
-    try {
-      const start = Buffer.alloc(Math.min(bytes, 64 * 1024))
-      const text = start.toString('utf8', 0, readSync(fd, start, 0, start.length, 0))
-      const end = text.indexOf('\n')
-      // A header that was never finished has no record behind it.
-      if (end < 0 && text.startsWith('tallygate-spool 1 ')) continue
-      return decodeHeader(end < 0 ? text : text.slice(0, end))
-    } finally {
-      closeSync(fd)
-    }
+    const start = startOf(segmentPath(path, number), bytes)
+    const text = start.toString('utf8')
+    const end = text.indexOf('\n')
+    // A header that was never finished has no record behind it.
+    if (end < 0 && text.startsWith('tallygate-spool 1 ')) continue
+    const header = decodeHeader(end < 0 ? text : text.slice(0, end))
+    if (typeof header !== 'string') return header
+    // Every segment says the same: a later one stands in for it.
+    const what = header === 'foreign' && hasRecord(start) ? 'damaged' : header
+    if (what === 'newer' || found === undefined || found === 'foreign') found = what
   }
-  return undefined
+  return found
+}
+
+function startOf(path: string, bytes: number): Buffer {
+  const { closeSync, openSync, readSync } = process.getBuiltinModule('node:fs')
+  const fd = openSync(path, 'r')
+  try {
+    const start = Buffer.alloc(Math.min(bytes, 64 * 1024))
+    return start.subarray(0, readSync(fd, start, 0, start.length, 0))
+  } finally {
+    closeSync(fd)
+  }
 }
 
 export function createAdoptedSpool({ root, folder, header, damaged, emptied }: AdoptedOptions): AdoptedSpool {
@@ -63,6 +79,7 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
   const pending = new Set<unknown>(header.owes)
   let retained = 0
   let isLeft = false
+  let isForAnother = false
   const strange = new Set<number>()
   const seen = new Set<string>()
 
@@ -91,8 +108,14 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
   /** Whoever needed it needs it no more. */
   function done(who: unknown): void {
     if (!pending.delete(who) || pending.size > 0 || isLeft) return
-    remove(folder, strange)
+    if (isForAnother) release(root, folder)
+    else remove(folder, strange)
     emptied()
+  }
+
+  function isPlace({ segment, offset }: Cursor['place']): boolean {
+    const there = segments.find(({ number }) => number === segment)
+    return offset >= 0 && (there ? offset <= there.bytes : segment < (segments.at(-1)?.number ?? 0))
   }
 
   const tapeAt = (cursor: Pick<Cursor, 'place'>) =>
@@ -104,8 +127,13 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
     get bytes() {
       return segments.reduce((sum, { bytes }) => sum + bytes, 0)
     },
+    get writtenAt() {
+      const newest = segments.at(-1)
+      if (newest === undefined) return Date.now()
+      return process.getBuiltinModule('node:fs').statSync(segmentPath(folder.path, newest.number)).mtimeMs
+    },
     view(sink) {
-      const cursor = openCursor(() => folder.path, sink)
+      const cursor = openCursor(() => folder.path, sink, isPlace)
       const tape = tapeAt(cursor)
       const view: AdoptedView = {
         cursor,
@@ -134,8 +162,10 @@ export function createAdoptedSpool({ root, folder, header, damaged, emptied }: A
       const token = {}
       pending.add(token)
       retained++
-      return () => {
-        if (pending.has(token)) retained--
+      return (isSettled = true) => {
+        if (!pending.has(token)) return
+        if (isSettled) retained--
+        else isForAnother = true
         done(token)
       }
     },

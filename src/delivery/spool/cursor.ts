@@ -28,13 +28,22 @@ export function newCursor(folder: () => string, sink: string): Cursor {
   return createCursor(folder, fileOf(sink), { place: FIRST, loss: undefined })
 }
 
-/** Of a spool that another process began. */
-export function openCursor(folder: () => string, sink: string): Cursor {
-  return createCursor(folder, fileOf(sink), load(`${folder()}/${fileOf(sink)}`))
+/** Of a spool that another process began; `isPlace`: whether there is such a place in it. */
+export function openCursor(folder: () => string, sink: string, isPlace: (place: Place) => boolean): Cursor {
+  const found = load(`${folder()}/${fileOf(sink)}`)
+  return createCursor(folder, fileOf(sink), isPlace(found.place) ? found : { place: FIRST, loss: found.loss })
 }
 
 function fileOf(sink: string): string {
   return `cursor-${encodeURIComponent(sink)}.json`
+}
+
+const FILE = /^cursor-(.+)\.json$/
+
+/** The sinks that have a cursor in the folder. */
+export function sinksWithCursor(folder: string): string[] {
+  const names = process.getBuiltinModule('node:fs').readdirSync(folder)
+  return names.flatMap((name) => FILE.exec(name)?.slice(1).map(decodeURIComponent) ?? [])
 }
 
 function createCursor(folder: () => string, name: string, from: Pick<Cursor, 'place' | 'loss'>): Cursor {

@@ -2,6 +2,7 @@
 
 import type { Teller } from '../health.ts'
 import { type AdoptedSpool, createAdoptedSpool, headerOf } from './adopted.ts'
+import { sinksWithCursor } from './cursor.ts'
 import { claim, foldersIn, lastBeat, remove, type SpoolFolder } from './folder.ts'
 import { FREE, judge } from './owner.ts'
 import { createSetAside } from './set-aside.ts'
@@ -36,6 +37,8 @@ export const SILENCE_MS = 60_000
 export function createOrphans(options: OrphansOptions): Orphans {
   const { root, serves, tell, silenceMs = SILENCE_MS } = options
   const ours = new Map<string, AdoptedSpool>()
+  /** Of these there is nothing left that this process could do. */
+  const done = new Set<string>()
   const silent = new Map<string, { beat: number | undefined; since: number }>()
   const setAside = createSetAside(options)
   let unsure = 0
@@ -52,8 +55,14 @@ export function createOrphans(options: OrphansOptions): Orphans {
     return false
   }
 
+  /** To whom a spool is owed that does not say it any more: to us, and to all that have begun with it. */
+  function guessed({ path }: SpoolFolder): readonly string[] {
+    return [...new Set([...serves, ...sinksWithCursor(path)])]
+  }
+
   function take(folder: SpoolFolder): void {
-    const header = headerOf(folder)
+    const said = headerOf(folder)
+    const header = said === 'damaged' ? { owes: guessed(folder) } : said
     if (header === 'foreign' || header === 'newer') {
       const what = header === 'newer' ? 'was written by a newer version of tallygate' : 'is no spool of tallygate'
       tell({ kind: 'delivery', message: `${folder.path} ${what}; it is left alone` }, `spool:strange:${folder.id}`)
@@ -73,7 +82,10 @@ export function createOrphans(options: OrphansOptions): Orphans {
       remove(claimed)
       return
     }
-    const emptied = () => void ours.delete(claimed.id)
+    const emptied = () => {
+      ours.delete(claimed.id)
+      done.add(claimed.id)
+    }
     const damaged = setAside.of(claimed)
     const spool = createAdoptedSpool({ root, folder: claimed, header, damaged, emptied })
     ours.set(claimed.id, spool)
@@ -86,7 +98,7 @@ export function createOrphans(options: OrphansOptions): Orphans {
       others = []
       try {
         for (const folder of foldersIn(root)) {
-          if (ours.has(folder.id)) continue
+          if (ours.has(folder.id) || done.has(folder.id)) continue
           try {
             if (isDead(folder)) take(folder)
           } catch (cause) {

@@ -75,6 +75,15 @@ function putSum(bytes: Buffer, sum: number): void {
   bytes[8] = 32
 }
 
+/** Whether any line of these bytes is a record: then they are of a spool, whatever its header has come to. */
+export function hasRecord(bytes: Buffer): boolean {
+  for (let from = 0, end = bytes.indexOf(NEW_LINE); end >= 0; from = end + 1, end = bytes.indexOf(NEW_LINE, from))
+    if (typeof decodeRecord(bytes.subarray(from, end)) !== 'string') return true
+  return false
+}
+
+const NEW_LINE = 10
+
 type Crc32 = (data: string | Uint8Array) => number
 let native: Crc32 | undefined
 

@@ -1,7 +1,7 @@
 // Reads the records of a spool in their order, from any place on, a piece of a segment at a time.
 
 import { segmentPath } from './folder.ts'
-import { decodeHeader, decodeRecord, type SpoolRecord } from './record.ts'
+import { decodeHeader, decodeRecord, hasRecord, type SpoolRecord } from './record.ts'
 
 /** Where a record begins or ends. */
 export interface Place {
@@ -113,6 +113,10 @@ export function createTape(start: Place, { folder, segments, damaged }: TapeOpti
         if (at.offset === 0) {
           const header = decodeHeader(found.bytes.toString('utf8'))
           if (typeof header !== 'string') continue
+          if (header === 'foreign' && hasRecord(read(segment.number, 0, Math.min(segment.bytes, PIECE_BYTES)))) {
+            damaged({ what: 'corrupt', reason: 'it is no header', place: at, line: found.bytes })
+            continue
+          }
           damaged({ what: header, reason: REASONS[header], place: at, line: Buffer.alloc(0) })
           moveTo({ segment: segment.number, offset: segment.bytes })
           continue

@@ -1,6 +1,7 @@
 // The tables of the PostgreSQL ledger: those of the SQLite one, the events in a partition a month.
 
 import type { Migrations } from '../../postgres/migrate.ts'
+import { RECONCILIATIONS_STEP } from './reconciliations.ts'
 import { ROLL_UPS_STEP } from './roll-ups.ts'
 
 /** Ids that carry no time: of jobs, which are made of the provider's, and of applications that give their own. */
@@ -106,5 +107,11 @@ CREATE TABLE tallygate.repricings (
 );
 CREATE INDEX repricings_by_event ON tallygate.repricings (event_id);`,
     ROLL_UPS_STEP,
+    `ALTER TABLE tallygate.events
+  ADD COLUMN IF NOT EXISTS counted_output_tokens bigint,
+  ADD COLUMN IF NOT EXISTS output_tokenizer text,
+  ADD COLUMN IF NOT EXISTS input_hashes jsonb,
+  ADD COLUMN IF NOT EXISTS output_hash text;`,
+    RECONCILIATIONS_STEP,
   ],
 }

@@ -1,6 +1,7 @@
 // The tables of the SQLite ledger. A step that was released is never edited: a change is a further step.
 
 import type { DatabaseSync } from 'node:sqlite'
+import { RECONCILIATIONS_STEP } from './reconciliations.ts'
 import { ROLL_UPS_STEP } from './roll-ups.ts'
 
 export const MIGRATIONS: readonly string[] = [
@@ -93,6 +94,11 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX repricings_by_event ON repricings (event_id);`,
   ROLL_UPS_STEP,
+  `ALTER TABLE events ADD COLUMN counted_output_tokens INTEGER;
+  ALTER TABLE events ADD COLUMN output_tokenizer TEXT;
+  ALTER TABLE events ADD COLUMN input_hashes TEXT;
+  ALTER TABLE events ADD COLUMN output_hash TEXT;`,
+  RECONCILIATIONS_STEP,
 ]
 
 /** 0 when the file holds no ledger yet. A table rather than `user_version`: the file may have other tenants than us. */

@@ -1,0 +1,293 @@
+// What is written of a reconciliation, on every database: whole days, once, and costs that follow the bill.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { LLMEvent } from '../../src/event.ts'
+import { openLedger } from '../../src/ledger/index.ts'
+import { openDatabase } from '../../src/reconcile/database.ts'
+import {
+  type LedgerPlace,
+  type ReconcileOptions,
+  reconcile,
+  reconciledCosts,
+  reconciledDays,
+  toJson,
+} from '../../src/reconcile/index.ts'
+import { csvStatement } from '../../src/reconcile/sources/csv.ts'
+import { postgresLedger } from '../../src/sinks/postgres.ts'
+import { sqliteLedger } from '../../src/sinks/sqlite.ts'
+import { temporaryFolder } from '../support/ingest.ts'
+import { DAY, event, failureOf, postgresServer, signal, stopServers } from '../support/ledgers.ts'
+
+afterAll(stopServers)
+
+const FIRST = Date.UTC(2026, 9, 1)
+const HEADER = 'date,model,type,quantity,requests,cost,currency'
+
+function folder(): string {
+  const temporary = temporaryFolder()
+  onTestFinished(() => temporary[Symbol.dispose]())
+  return temporary.path
+}
+
+/** A call of 1000 tokens in and 100 out of gpt-4.1, for $0.0028. */
+function call(at: number, over: Partial<LLMEvent> & { reported?: string } = {}): LLMEvent {
+  return event({
+    at,
+    model: 'gpt-4.1',
+    usage: { 'input.text': 1000, 'output.text': 100 },
+    inputTokens: 1000,
+    outputTokens: 100,
+    costUsd: '0.0028',
+    costSource: 'priced',
+    priceVersion: 'v1',
+    costLines: [
+      { bucket: 'input.text', quantity: 1000, costUsd: '0.002', rate: 'r' },
+      { bucket: 'output.text', quantity: 100, costUsd: '0.0008', rate: 'r' },
+    ],
+    ...over,
+  })
+}
+
+const PLACES: Record<string, () => Promise<LedgerPlace>> = {
+  SQLite: async () => ({ path: join(folder(), 'ledger.db') }),
+  PostgreSQL: async () => {
+    const server = await postgresServer()
+    return { databaseUrl: server.url, schema: server.schema() }
+  },
+}
+
+async function put(place: LedgerPlace, ...events: LLMEvent[]): Promise<void> {
+  const { path, databaseUrl, schema } = place
+  const ledger = path === undefined ? postgresLedger({ databaseUrl: databaseUrl!, schema }) : sqliteLedger({ path })
+  try {
+    expect((await ledger.send({ id: 'b', events }, signal)).outcome).toBe('delivered')
+  } finally {
+    await ledger.close()
+  }
+}
+
+async function rowsOf(place: LedgerPlace, sql: string): Promise<Record<string, unknown>[]> {
+  const db = openDatabase(place)
+  try {
+    return (await db.ask(sql)).map((row) =>
+      Object.fromEntries(
+        Object.entries(row).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]),
+      ),
+    )
+  } finally {
+    await db.close()
+  }
+}
+
+function bill(...lines: string[]): string {
+  const path = join(folder(), 'bill.csv')
+  writeFileSync(path, `${[HEADER, ...lines].join('\n')}\n`)
+  return path
+}
+
+const options = (ledger: LedgerPlace, path: string, over: Partial<ReconcileOptions> = {}): ReconcileOptions => ({
+  ledger,
+  statement: csvStatement({ path, provider: 'openai' }),
+  since: FIRST,
+  until: FIRST + DAY,
+  now: FIRST + 30 * DAY,
+  ...over,
+})
+
+/** Three calls of the first day, billed at a tenth less. */
+const DISCOUNTED = [
+  '2026-10-01,gpt-4.1,input_tokens,3000,3,0.0054,USD',
+  '2026-10-01,gpt-4.1,output_tokens,300,,0.00216,USD',
+]
+const CALLS = () => [call(FIRST), call(FIRST + 3_600_000, { tenantId: 'globex' }), call(FIRST + 7_200_000)]
+
+describe.each(Object.entries(PLACES))('%s', (_, open) => {
+  test('a day is written once, however often it is compared, and the bill is shared out to the last digit', async () => {
+    const place = await open()
+    await put(place, ...CALLS())
+    const path = bill(...DISCOUNTED)
+    const first = await reconcile(options(place, path))
+    expect(toJson(first)).toMatchObject({
+      billed_usd: '0.00756',
+      logged_usd: '0.0084',
+      difference_usd: '-0.00084',
+      causes: [{ cause: 'contract-discount', usd: '-0.00084' }],
+      canonical: { exact_usd: '0', allocated_usd: '0.00756', estimated_usd: '0' },
+      unattributed_billed_usd: '0',
+    })
+    const again = await reconcile(options(place, path))
+    expect(toJson(again)).toEqual(toJson(first))
+    const canonical = await rowsOf(
+      place,
+      `SELECT tenant_id, label, logged_pico, billed_pico, canonical_pico FROM tallygate.cost_reconciliation
+      WHERE result = 'canonical' ORDER BY tenant_id, part`,
+    )
+    expect(canonical).toEqual(
+      ['acme', 'acme', 'globex'].map((tenant_id) => ({
+        tenant_id,
+        label: 'allocated',
+        logged_pico: '2800000000',
+        billed_pico: '2520000000',
+        canonical_pico: '2520000000',
+      })),
+    )
+    expect([...(await reconciledDays(place, 'csv')).keys()]).toEqual(['2026-10-01'])
+    const costs = await reconciledCosts(place, 'csv', '2026-10-01')
+    expect(costs.map(({ at, tenantId, label, canonical }) => [at - FIRST, tenantId, label, canonical])).toEqual([
+      [0, 'acme', 'allocated', 2_520_000_000n],
+      [3_600_000, 'globex', 'allocated', 2_520_000_000n],
+      [7_200_000, 'acme', 'allocated', 2_520_000_000n],
+    ])
+  })
+
+  test('what a provider said of a very call is exact, and stays', async () => {
+    const place = await open()
+    await put(place, call(FIRST, { costSource: 'reported', costLines: [], costUsd: '0.003' }))
+    const result = await reconcile(options(place, bill('2026-10-01,gpt-4.1,,,1,0.003,USD')))
+    expect(toJson(result)).toMatchObject({ difference_usd: '0', causes: [], canonical: { exact_usd: '0.003' } })
+  })
+
+  test('a statement with the ids of answers is exact too, call by call', async () => {
+    const place = await open()
+    await put(place, call(FIRST, { responseId: 'chatcmpl-1' }), call(FIRST + 1, { responseId: 'chatcmpl-2' }))
+    const path = join(folder(), 'spend.csv')
+    const lines = ['chatcmpl-1,0.002', 'chatcmpl-2,0.004'].map((line) => `2026-10-01,gpt-4.1,${line}`)
+    writeFileSync(path, `${['date,model,response_id,cost', ...lines].join('\n')}\n`)
+    await reconcile(options(place, path))
+    const costs = await reconciledCosts(place, 'csv', '2026-10-01')
+    expect(costs.map(({ label, canonical }) => [label, canonical])).toEqual([
+      ['exact', 2_000_000_000n],
+      ['exact', 4_000_000_000n],
+    ])
+  })
+
+  const dayOf = (day: string) => [
+    `${day},gpt-4.1,input_tokens,1000,1,0.002,USD`,
+    `${day},gpt-4.1,output_tokens,100,,0.0008,USD`,
+  ]
+  test.each([
+    ['a file of usage alone', ['2026-10-01,gpt-4.1,input_tokens,1000,1,,', '2026-10-03,gpt-4.1,input_tokens,1000,1,,']],
+    ['a day without a line', [...dayOf('2026-10-01'), ...dayOf('2026-10-03')]],
+  ])('%s makes no call free, even where it is applied', async (_, lines) => {
+    const place = await open()
+    await put(place, call(FIRST), call(FIRST + DAY), call(FIRST + 2 * DAY))
+    await reconcile(options(place, bill(...lines), { until: FIRST + 3 * DAY, apply: true }))
+    const costs = await rowsOf(place, 'SELECT cost_pico FROM tallygate.events')
+    expect(costs).toEqual(Array.from({ length: 3 }, () => ({ cost_pico: '2800000000' })))
+    expect(await reconciledCosts(place, 'csv', '2026-10-02')).toMatchObject([
+      { label: 'estimated', canonical: 2_800_000_000n },
+    ])
+  })
+
+  test('applied, the costs of events are those of the bill, marked, and may be compared again', async () => {
+    const place = await open()
+    await put(place, ...CALLS())
+    const path = bill(...DISCOUNTED)
+    const first = await reconcile(options(place, path, { apply: true }))
+    await using views = openLedger(
+      place.path === undefined ? { databaseUrl: place.databaseUrl, schema: place.schema } : { path: place.path },
+    )
+    const { total, rows } = await views.totals({ by: ['tenant'], order: 'key' })
+    expect(total.cost).toBe(7_560_000_000n)
+    expect(rows.map(({ key, cost }) => [key[0], cost])).toEqual([
+      ['acme', 5_040_000_000n],
+      ['globex', 2_520_000_000n],
+    ])
+    const { events } = await views.events()
+    expect(events[0]).toMatchObject({
+      costUsd: '0.00252',
+      costSource: 'reported',
+      metadata: { reconciled: 'allocated', logged_usd: '0.002800000000', logged_source: 'priced' },
+    })
+    const again = await reconcile(options(place, path, { apply: true }))
+    expect(toJson(again)).toEqual(toJson(first))
+    expect((await views.totals()).total.cost).toBe(7_560_000_000n)
+    const changes = await rowsOf(place, 'SELECT from_cost, to_cost, to_source FROM tallygate.repricings')
+    expect(changes).toEqual(
+      Array.from({ length: 3 }, () => ({ from_cost: '2800000000', to_cost: '2520000000', to_source: 'reported' })),
+    )
+  })
+
+  test('a bill that breaks off leaves what was there', async () => {
+    const place = await open()
+    await put(place, ...CALLS())
+    await reconcile(options(place, bill(...DISCOUNTED), { apply: true }))
+    const before = await rowsOf(place, 'SELECT * FROM tallygate.cost_reconciliation ORDER BY result, part')
+    const broken = bill(DISCOUNTED[0]!, '2026-10-01,gpt-4.1,output_to')
+    expect((await failureOf(reconcile(options(place, broken)))).message).toBe(
+      'CSV file, line 3: expected the line to be one of 7 fields, got one of 3: the file is cut off or not in one form.',
+    )
+    expect(await rowsOf(place, 'SELECT * FROM tallygate.cost_reconciliation ORDER BY result, part')).toEqual(before)
+  })
+
+  test('a day of which a row cannot be written is not written at all', async () => {
+    const place = await open()
+    await put(place, ...CALLS())
+    await reconcile(options(place, bill(...DISCOUNTED)))
+    const before = await rowsOf(place, 'SELECT * FROM tallygate.cost_reconciliation ORDER BY result, part')
+    const tooMuch = bill('2026-10-01,gpt-4.1,input_tokens,3000,3,99999999,USD')
+    expect((await failureOf(reconcile(options(place, tooMuch)))).message).toMatch(/more than a row holds/)
+    expect(await rowsOf(place, 'SELECT * FROM tallygate.cost_reconciliation ORDER BY result, part')).toEqual(before)
+  })
+
+  test('a drift that was taken for right is measured from there on, with its reason', async () => {
+    const place = await open()
+    await put(place, ...CALLS(), ...CALLS().map((one) => call(Date.parse(one.timestamp) + DAY)))
+    const two = DISCOUNTED.map((line) => line.replace('2026-10-01', '2026-10-02'))
+    const path = bill(...DISCOUNTED, ...two)
+    const first = await reconcile(options(place, path))
+    expect(first.status).toBe('fail')
+    const settled = await reconcile(options(place, path, { rebaseline: 'the contract of October' }))
+    expect(settled).toMatchObject({ status: 'ok', baseline: { day: '2026-10-01', reason: 'the contract of October' } })
+    const next = await reconcile(options(place, path, { since: FIRST + DAY, until: FIRST + 2 * DAY }))
+    expect(next).toMatchObject({ status: 'ok', baseline: { reason: 'the contract of October' } })
+  })
+
+  test('a tenant who is forgotten is forgotten in it too', async () => {
+    const place = await open()
+    await put(place, ...CALLS())
+    await reconcile(options(place, bill(...DISCOUNTED)))
+    await using views = openLedger(
+      place.path === undefined ? { databaseUrl: place.databaseUrl, schema: place.schema } : { path: place.path },
+    )
+    await views.deleteTenant('globex')
+    const left = await rowsOf(place, `SELECT tenant_id FROM tallygate.cost_reconciliation WHERE result = 'canonical'`)
+    expect(left.map(({ tenant_id }) => tenant_id)).toEqual(['acme', 'acme'])
+  })
+
+  test('dry, nothing is written', async () => {
+    const place = await open()
+    await put(place, ...CALLS())
+    const result = await reconcile(options(place, bill(...DISCOUNTED), { dryRun: true, apply: true }))
+    expect(result.causes).toHaveLength(1)
+    expect(await rowsOf(place, 'SELECT * FROM tallygate.cost_reconciliation')).toEqual([])
+  })
+
+  test('tenants with ids of their own get their own lines', async () => {
+    const place = await open()
+    await put(place, ...CALLS())
+    const path = join(folder(), 'keys.csv')
+    writeFileSync(
+      path,
+      `date,model,type,quantity,requests,cost,key\n${[
+        '2026-10-01,gpt-4.1,input_tokens,2000,2,0.004,key_acme',
+        '2026-10-01,gpt-4.1,output_tokens,200,,0.0016,key_acme',
+        '2026-10-01,gpt-4.1,input_tokens,1000,1,0.004,key_globex',
+        '2026-10-01,gpt-4.1,output_tokens,100,,0.0016,key_globex',
+      ].join('\n')}\n`,
+    )
+    const tenants = { key_acme: 'acme', key_globex: 'globex' }
+    await reconcile(options(place, path, { tenants }))
+    const sums = await rowsOf(
+      place,
+      `SELECT tenant_id, CAST(sum(canonical_pico) AS TEXT) AS pico FROM tallygate.cost_reconciliation
+      WHERE result = 'canonical' GROUP BY tenant_id ORDER BY tenant_id`,
+    )
+    expect(sums).toEqual([
+      { tenant_id: 'acme', pico: '5600000000' },
+      { tenant_id: 'globex', pico: '5600000000' },
+    ])
+  })
+})
