@@ -97,6 +97,10 @@ const FULL: LLMEvent = {
   metadata: { http_status: 200, temperature: 0.2 },
   fimPrefix: 'function fib(n) {',
   fimSuffix: '}',
+  countedOutputTokens: 7,
+  outputTokenizer: 'js-tiktoken@1.0.21/o200k_base',
+  inputHashes: ['12:0f'],
+  outputHash: '1a2b',
   calls: 2,
 }
 
