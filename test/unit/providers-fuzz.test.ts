@@ -1,4 +1,5 @@
-// Whatever a host sends, the readers give an honest reading: none throws, none makes numbers up.
+// Whatever a host sends, the readers give an honest reading: none throws, none makes numbers up. Few runs of each of many
+// routes: `npm run soak:properties` plays the rest.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -101,7 +102,7 @@ describe.each(ROUTES)('%s', (_, route) => {
         expect(again).toEqual(rest)
         for (const text of route.generated(answer)) expect(typeof text).toBe('string')
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     )
   })
 
@@ -119,7 +120,7 @@ describe.each(ROUTES)('%s', (_, route) => {
           ).toBe(true)
         for (const text of route.prompt(body)) expect(typeof text).toBe('string')
       }),
-      { numRuns: 150 },
+      { numRuns: 50 },
     )
   })
 
@@ -145,7 +146,7 @@ describe.each(ROUTES)('%s', (_, route) => {
               JSON.parse(JSON.stringify({ ...asked, stream_options: { ...stream_options, include_usage: true } })),
             )
         }),
-        { numRuns: 150 },
+        { numRuns: 50 },
       )
     })
   }
@@ -163,7 +164,7 @@ describe.each(ROUTES)('%s', (_, route) => {
           }
           for (const text of reader.generated()) expect(typeof text).toBe('string')
         }),
-        { numRuns: 150 },
+        { numRuns: 50 },
       )
     })
   }
