@@ -58,8 +58,8 @@ async function play({ mode, usd, cap, seconds }: Scene): Promise<string[]> {
 
   async function answer(_: unknown, init?: RequestInit): Promise<Response> {
     await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 100))
-    const { max_tokens = 16_384 } = JSON.parse(init?.body as string) as { max_tokens?: number }
-    const completion_tokens = Math.min(lengthOfAnswer(), max_tokens)
+    const asked = JSON.parse(init?.body as string) as { max_tokens?: number; max_completion_tokens?: number }
+    const completion_tokens = Math.min(lengthOfAnswer(), asked.max_completion_tokens ?? asked.max_tokens ?? 16_384)
     const cost = BigInt(PROMPT_TOKENS) * 2_500_000n + BigInt(completion_tokens) * 10_000_000n
     spent += cost
     const usage = { prompt_tokens: PROMPT_TOKENS, completion_tokens, total_tokens: PROMPT_TOKENS + completion_tokens }

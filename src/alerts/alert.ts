@@ -1,7 +1,7 @@
 // What can be told of a ledger, and what finds it.
 
 /** What kind of thing is wrong; `own` is of a rule of the application's. */
-export type AlertKind = 'limit' | 'anomaly' | 'unpriced' | 'dead-letters' | 'drift' | 'own'
+export type AlertKind = 'limit' | 'anomaly' | 'unpriced' | 'dead-letters' | 'drift' | 'bill' | 'own'
 
 /** Something that is so now, and that somebody should know of. */
 export interface Alert {

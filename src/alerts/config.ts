@@ -5,7 +5,10 @@ import { explain } from '../wire.ts'
 import { type AlertTarget, slack, webhook } from './targets.ts'
 import type { WatchAlertsOptions } from './watch-alerts.ts'
 
-export type AlertConfig = Pick<WatchAlertsOptions, 'to' | 'everyMs' | 'limits' | 'anomalies' | 'unpriced' | 'drift'> & {
+export type AlertConfig = Pick<
+  WatchAlertsOptions,
+  'to' | 'everyMs' | 'limits' | 'anomalies' | 'unpriced' | 'drift' | 'bills'
+> & {
   readonly isDeadLetters: boolean
 }
 
@@ -66,8 +69,9 @@ export async function alertConfigOf(value: unknown, env: NodeJS.ProcessEnv): Pro
           '`false`, or an object of `percent` and `calls`',
         )
         .optional(),
+      bills: z.boolean('true or false').optional(),
     },
-    { error: only('to, everySeconds, limits, anomalies, unpriced, deadLetters and drift') },
+    { error: only('to, everySeconds, limits, anomalies, unpriced, deadLetters, drift and bills') },
   )
   const fault = explain(schema, 'config', value)
   if (fault !== undefined) throw new MeterError('BAD_OPTION', fault)

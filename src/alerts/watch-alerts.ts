@@ -8,6 +8,7 @@ import { postgresLedger } from '../sinks/postgres.ts'
 import { sqliteLedger } from '../sinks/sqlite.ts'
 import type { AlertRule } from './alert.ts'
 import { type AnomalyOptions, anomalyRule } from './anomalies.ts'
+import { billRule } from './bills.ts'
 import { alertDatabase } from './databases.ts'
 import { deadLetterRule } from './dead-letters.ts'
 import { type DriftOptions, driftRule } from './drift.ts'
@@ -28,6 +29,8 @@ export interface WatchAlertsOptions extends OpenLedgerOptions, Pick<WatchSetup, 
   readonly unpriced?: boolean | undefined
   /** Models whose answers contradict themselves; `false` for none of these. */
   readonly drift?: DriftOptions | false | undefined
+  /** Bills that `tallygate reconcile` found to drift from the ledger; true. */
+  readonly bills?: boolean | undefined
   /** Counts events that were refused for good; without it nobody looks for them. */
   readonly deadLetters?: { readonly count: () => Promise<number>; readonly place: string } | undefined
   /** The limits that are no tenant's: of users, features, organisations. The caller's to close. */
@@ -48,7 +51,8 @@ export interface WatchAlertsOptions extends OpenLedgerOptions, Pick<WatchSetup, 
  * })
  */
 export function watchAlerts(options: WatchAlertsOptions): AlertWatch {
-  const { path, dir, databaseUrl, pool, schema, to, limits, anomalies, unpriced = true, drift, deadLetters } = options
+  const { path, dir, databaseUrl, pool, schema, to, limits, anomalies, drift, deadLetters } = options
+  const { unpriced = true, bills = true } = options
   const place = { path, dir, databaseUrl, pool, schema }
   const views = openLedger(place)
   if (!Array.isArray(to) || to.length === 0)
@@ -65,6 +69,7 @@ export function watchAlerts(options: WatchAlertsOptions): AlertWatch {
     ...(unpriced ? [unpricedRule(views)] : []),
     ...(deadLetters ? [deadLetterRule(deadLetters.count, deadLetters.place)] : []),
     ...(drift === false ? [] : [driftRule(source, drift)]),
+    ...(bills ? [billRule(views)] : []),
     ...(options.rules ?? []),
   ]
   const { everyMs, onProblem, now } = options

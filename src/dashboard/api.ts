@@ -70,6 +70,27 @@ export interface Change {
   readonly after: string | null
 }
 
+export interface CauseSum {
+  readonly cause: string
+  readonly usd: string
+}
+
+export interface ReconciledDay {
+  readonly day: string
+  readonly source: string
+  readonly status: 'ok' | 'warn' | 'fail' | null
+  readonly billed_usd: string
+  readonly logged_usd: string
+  readonly difference_usd: string
+  readonly causes: readonly CauseSum[]
+  readonly compared_at: string
+}
+
+export interface Reconciliations {
+  readonly rows: readonly ReconciledDay[]
+  readonly total: Pick<ReconciledDay, 'billed_usd' | 'logged_usd' | 'difference_usd' | 'causes'>
+}
+
 export interface Health {
   readonly ready: boolean
   readonly version: string | null

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks'
 import { Refused, type Session, send } from './api.ts'
+import { Bills } from './pages/bills.tsx'
 import { Event } from './pages/event.tsx'
 import { Events } from './pages/events.tsx'
 import { Health } from './pages/health.tsx'
@@ -24,8 +25,12 @@ const PAGES = {
   labels: 'Features and users',
   events: 'Events',
   limits: 'Limits',
+  bills: 'Bills',
   health: 'Health',
 } as const
+
+/** Not for whoever sees one project. */
+const OF_ALL_PROJECTS = ['bills', 'health']
 
 const LIVE_MS = 15_000
 
@@ -75,7 +80,7 @@ function Frame({ hash, session, leave }: { hash: string; session: Session; leave
   const range = rangeOf(route, now)
   const signedOut = useCallback(() => leave('The session is over: open it again with a key.'), [leave])
   const isBound = session.project !== null
-  const pages = Object.entries(PAGES).filter(([page]) => !(page === 'health' && isBound))
+  const pages = Object.entries(PAGES).filter(([page]) => !(isBound && OF_ALL_PROJECTS.includes(page)))
 
   async function signOut(): Promise<void> {
     await send('DELETE', 'v1/session').catch(() => undefined)
@@ -124,6 +129,7 @@ function Page({ route }: { route: Route }) {
   if (page === 'models') return <Models />
   if (page === 'labels') return <Labels />
   if (page === 'limits') return <Limits />
+  if (page === 'bills') return <Bills />
   if (page === 'health') return <Health />
   if (page === '') return <Overview />
   return (

@@ -31,5 +31,6 @@ export {
   type TotalsOptions,
   type Where,
 } from './query.ts'
+export type { ReconciledDay, ReconciliationsOptions } from './reconciliations.ts'
 export type { Summary, SummaryOptions } from './summary.ts'
 export type { LedgerViews } from './views.ts'

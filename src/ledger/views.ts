@@ -21,6 +21,14 @@ import type {
   Totals,
   TotalsOptions,
 } from './query.ts'
+import {
+  checkReconciliations,
+  isReconciledStatement,
+  type ReconciledDay,
+  type ReconciliationsOptions,
+  reconciliationsStatement,
+  toReconciliations,
+} from './reconciliations.ts'
 import { checkSeries, extentStatement, NO_SERIES, seriesStatement, toExtent, toSeries, USUAL_TOP } from './series.ts'
 import type { Source } from './source.ts'
 import { planSummary, type Summary, type SummaryOptions, summaryStatement, toSummary } from './summary.ts'
@@ -47,6 +55,8 @@ export interface LedgerViews extends AsyncDisposable {
   event(id: string): Promise<LLMEvent | undefined>
   /** A tenant's calendar month, by model and bucket, exact to the last digit; without lines where there was no call. */
   invoice(options: InvoiceOptions): Promise<Invoice>
+  /** Bills beside the ledger, as `tallygate reconcile` has compared them: a row for each day and source, newest day first. */
+  reconciliations(options?: ReconciliationsOptions): Promise<ReconciledDay[]>
   /** Deletes all that the ledger has of a tenant; gives how many events that was. */
   deleteTenant(id: string, options?: DeleteOptions): Promise<number>
   /**
@@ -124,6 +134,13 @@ export function viewsOf(source: Source): LedgerViews {
         await new Promise((resolve) => setImmediate(resolve))
       }
       return toInvoice(rows, plan, dialect)
+    },
+    async reconciliations(options = {}) {
+      checkReconciliations(options)
+      // No source has such a name, and PostgreSQL takes none.
+      if (options.source?.includes('\0')) return []
+      if ((await source.ask(isReconciledStatement(dialect))).length === 0) return []
+      return toReconciliations(await source.ask(reconciliationsStatement(dialect, options)), dialect)
     },
     deleteTenant: (id, options = {}) => deleteTenant(source, id, options),
     keep: (before, options = {}) => keep(source, before, options),

@@ -2,11 +2,12 @@
 
 import { MeterError } from '../errors.ts'
 import { formatUsd, type PicoUsd } from '../money.ts'
+import { RECONCILIATION_COLUMNS, RECONCILIATIONS } from '../sinks/reconciliations.ts'
 import type { CanonicalCost } from './canonical.ts'
 import type { Ask, Cells, Database, Row, Value } from './database.ts'
 import type { Accepted } from './drift.ts'
 import type { Line } from './lines.ts'
-import type { CauseLine } from './result.ts'
+import type { CauseLine, Status } from './result.ts'
 
 /** All that is known of one day. */
 export interface DayRecord {
@@ -16,6 +17,8 @@ export interface DayRecord {
   readonly reconciledAt: number
   readonly lines: readonly Line[]
   readonly causes: readonly CauseLine[]
+  /** Of the day by itself. */
+  readonly status: Status
   /** The calls of the day, page by page. */
   readonly canonical: AsyncIterable<readonly CanonicalCost[]>
   /** Costs of events follow the bill. */
@@ -28,34 +31,13 @@ export interface Baseline {
   readonly accepted: Accepted
 }
 
-const TABLE = 'cost_reconciliation'
-const COLUMNS = {
-  source: 'text',
-  day: 'text',
-  result: 'text',
-  part: 'text',
-  provider: 'text',
-  tenant_id: 'text',
-  model: 'text',
-  tier: 'text',
-  token_type: 'text',
-  label: 'text',
-  logged_quantity: 'double precision',
-  billed_quantity: 'double precision',
-  logged_pico: 'bigint',
-  billed_pico: 'bigint',
-  canonical_pico: 'bigint',
-  detail: 'jsonb',
-  reconciled_at: 'bigint',
-} as const
-
 const MOST = 9_223_372_036_854_775_807n
 
 export async function writeDay(db: Database, record: DayRecord): Promise<void> {
-  const { source, provider, day, reconciledAt, lines, causes, canonical, apply } = record
+  const { source, provider, day, reconciledAt, lines, causes, status, canonical, apply } = record
   const fixed = { source, day, provider, reconciled_at: BigInt(reconciledAt) }
   await db.transaction(async ({ ask, insert }) => {
-    const add = (rows: readonly Cells[]) => insert(TABLE, COLUMNS, rows, fixed)
+    const add = (rows: readonly Cells[]) => insert(RECONCILIATIONS, RECONCILIATION_COLUMNS, rows, fixed)
     await ask(`DELETE FROM tallygate.cost_reconciliation WHERE source = $1 AND day = $2 AND result <> 'baseline'`, [
       source,
       day,
@@ -75,7 +57,7 @@ export async function writeDay(db: Database, record: DayRecord): Promise<void> {
       {
         result: 'day',
         part: 'day',
-        label: 'done',
+        label: status,
         logged_pico: stored(sum.logged),
         billed_pico: stored(billed),
         canonical_pico: stored(sum.exact + sum.allocated + sum.estimated),
@@ -215,7 +197,7 @@ export async function writeBaseline(
     ])
     const fixed = { source, day, provider, reconciled_at: BigInt(now) }
     const row = { result: 'baseline', part: 'baseline', label: reason, detail: JSON.stringify(accepted) }
-    await insert(TABLE, COLUMNS, [row], fixed)
+    await insert(RECONCILIATIONS, RECONCILIATION_COLUMNS, [row], fixed)
   })
 }
 

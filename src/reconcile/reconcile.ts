@@ -6,12 +6,12 @@ import { loadPriceBook } from '../pricing/price-book.ts'
 import { type Baseline, baselineAt, writeBaseline } from './book.ts'
 import { type Comparison, compareAll } from './compare.ts'
 import { type Database, type LedgerPlace, openDatabase } from './database.ts'
-import { driftName, driftOf, THRESHOLDS, type Thresholds, worst } from './drift.ts'
+import { type Accepted, driftName, driftOf, THRESHOLDS, type Thresholds, worst } from './drift.ts'
 import { finalDays } from './final.ts'
-import { expectedOf } from './lines.ts'
+import { expectedOf, type Line } from './lines.ts'
 import { loggedCalls } from './logged.ts'
 import { remember } from './remember.ts'
-import type { Reconciliation } from './result.ts'
+import type { DriftRow, Reconciliation } from './result.ts'
 import { sidesOf } from './sides.ts'
 import { DAY, type Period, type Statement, type StatementRow } from './statement.ts'
 import { causesOf, compare, dateOf, detailsOf, unattributedOf, unitPricesOf } from './summary.ts'
@@ -89,10 +89,14 @@ async function reconcileIn(db: Database, options: ReconcileOptions): Promise<Rec
     aliases: new Map(Object.entries(options.aliases ?? {})),
   })
   const before = await baselineAt(db, statement.source, dateOf(Math.max(period.since, period.until - 1)))
-  const canonical = await remember(db, options, comparison, period, now)
+  const isRebased = rebaseline !== undefined && !options.dryRun
+  // What is accepted with this run is right on each of its days, too.
+  const accepted = isRebased ? acceptedOf(driftOf(comparison.lines.values(), thresholds, {})) : (before?.accepted ?? {})
+  const statusOf = (lines: Iterable<Line>) => worst(driftOf(lines, thresholds, accepted).map(({ status }) => status))
+  const canonical = await remember(db, { ...options, statusOf }, comparison, period, now)
   const result = resultOf(options, comparison, { period, notFinal, thresholds, before, canonical })
-  if (rebaseline === undefined || options.dryRun) return result
-  const baseline = baselineOf(result, rebaseline)
+  if (!isRebased) return result
+  const baseline = { day: dateOf(result.until - 1), reason: rebaseline, accepted }
   await writeBaseline(db, statement.source, statement.provider, baseline, now)
   return resultOf(options, comparison, { period, notFinal, thresholds, before: baseline, canonical })
 }
@@ -134,14 +138,13 @@ async function checkWhole(
   }
 }
 
-function baselineOf({ drift, until }: Reconciliation, reason: string): Baseline {
-  const accepted = Object.fromEntries(
+function acceptedOf(drift: readonly DriftRow[]): Accepted {
+  return Object.fromEntries(
     drift.map((row) => [
       driftName(row),
       { ...(row.volume !== undefined && { volume: row.volume }), ...(row.price !== undefined && { price: row.price }) },
     ]),
   )
-  return { day: dateOf(until - 1), reason, accepted }
 }
 
 interface Known {

@@ -5,9 +5,10 @@ import { writeDay } from './book.ts'
 import { allocate, type CanonicalCost } from './canonical.ts'
 import type { Comparison } from './compare.ts'
 import type { Database } from './database.ts'
+import type { Line } from './lines.ts'
 import { loggedCalls } from './logged.ts'
 import { dayOf } from './rates.ts'
-import type { Reconciliation } from './result.ts'
+import type { Reconciliation, Status } from './result.ts'
 import { DAY, type Period, type Statement } from './statement.ts'
 import { dateOf, detailsOf } from './summary.ts'
 
@@ -15,12 +16,14 @@ interface Remembering {
   readonly statement: Statement
   readonly dryRun?: boolean | undefined
   readonly apply?: boolean | undefined
+  /** How far the lines of a day drift. */
+  readonly statusOf: (lines: readonly Line[]) => Status
 }
 
 /** Shares every day out, and writes it. */
 export async function remember(
   db: Database,
-  { statement, dryRun = false, apply = false }: Remembering,
+  { statement, dryRun = false, apply = false, statusOf }: Remembering,
   { lines, tally, shape, pots, joined }: Comparison,
   period: Period,
   now: number,
@@ -33,6 +36,7 @@ export async function remember(
   const details = detailsOf(lines.values())
   for (let at = period.since; at < period.until; at += DAY) {
     const day = dateOf(at)
+    const ofDay = [...lines.values()].filter((line) => line.at === at)
     const canonical = costsOf(db, statement.provider, { since: at, until: at + DAY }, allocation.costOf, sums)
     if (dryRun) {
       for await (const _ of canonical);
@@ -43,8 +47,9 @@ export async function remember(
       provider: statement.provider,
       day,
       reconciledAt: now,
-      lines: [...lines.values()].filter((line) => line.at === at),
+      lines: ofDay,
       causes: details.filter((detail) => detail.day === day),
+      status: statusOf(ofDay),
       canonical,
       apply,
     })

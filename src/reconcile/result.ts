@@ -1,10 +1,11 @@
 // What a reconciliation says.
 
 import type { PicoUsd } from '../money.ts'
+import type { Status } from '../sinks/reconciliations.ts'
 import type { Cause } from './causes.ts'
 import type { TokenType } from './statement.ts'
 
-export type Status = 'ok' | 'warn' | 'fail'
+export type { Status }
 
 /** One reason, over the whole period. The costs of all of them are the difference, to the pico-dollar. */
 export interface CauseTotal {

@@ -10,6 +10,7 @@ import type { PlainLimits } from './limits.ts'
 import type { ViewLedger } from './view-ledger.ts'
 import { type LimitEntry, limitsView } from './view-limits.ts'
 import { type QueryReader, RANGE } from './view-query.ts'
+import { reconciliationsView } from './view-reconciliations.ts'
 import { figuresOf, rowOf, tableOf, timeOf, totalsTable, type View } from './view-rows.ts'
 
 export interface ViewsOptions {
@@ -199,6 +200,17 @@ export const ADDRESSES: Readonly<Record<string, (options: ViewsOptions) => Addre
       const limits = await limitsView(limitsOf(caller), ledger, caller, now())
       const header: (keyof LimitEntry)[] = ['tenant_id', 'window', 'limit_usd', 'spent_usd', 'resets_at', 'mode']
       return { body: { limits }, table: tableOf('limits', header, limits) }
+    },
+  }),
+  '/v1/reconciliations': ({ ledger }) => ({
+    takes: ['source', ...RANGE, 'format'],
+    async view({ query }) {
+      const asked = query.range()
+      const source = query.text('source')
+      return reconciliationsView(
+        await ledger.reconciliations({ ...asked, ...(source && { source }) }),
+        toldRange(asked),
+      )
     },
   }),
   '/v1/health': ({ health }) => ({

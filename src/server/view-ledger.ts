@@ -4,5 +4,5 @@ import type { LedgerViews } from '../ledger/views.ts'
 
 export type ViewLedger = Pick<
   LedgerViews,
-  'totals' | 'series' | 'percentiles' | 'summary' | 'events' | 'event' | 'invoice'
+  'totals' | 'series' | 'percentiles' | 'summary' | 'events' | 'event' | 'invoice' | 'reconciliations'
 >

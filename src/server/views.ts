@@ -18,7 +18,7 @@ const EVENT = '/v1/events/'
 const USAGE = '/v1/usage'
 const INVOICE = '/v1/invoice'
 /** What is said of all projects together is not for a key of one. */
-const OF_ALL_PROJECTS = ['/v1/health', '/v1/changes']
+const OF_ALL_PROJECTS = ['/v1/health', '/v1/changes', '/v1/reconciliations']
 const FORMATS = ['json', 'csv'] as const
 
 export function isViewPath(pathname: string): boolean {

@@ -26,6 +26,7 @@ import { postgresLedger } from '../../src/sinks/postgres.ts'
 import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 import { DAY, event, postgresServer, signal, stopServers } from '../support/ledgers.ts'
+import { putDays } from '../support/reconciled.ts'
 import { readText } from '../support/source-tree.ts'
 
 afterAll(stopServers)
@@ -62,7 +63,7 @@ const SCENES: Record<string, () => Promise<Scene>> = {
 }
 
 /** Only what a test is about. */
-const NONE = { limits: false, anomalies: false, unpriced: false, drift: false } as const
+const NONE = { limits: false, anomalies: false, unpriced: false, drift: false, bills: false } as const
 
 describe.each(Object.entries(SCENES))('in %s', (_, sceneOf) => {
   let scene: Scene
@@ -249,6 +250,39 @@ describe.each(Object.entries(SCENES))('in %s', (_, sceneOf) => {
     await put(...calls('labelled', 9, ['manual:cost', 'tier:unconfirmed']))
     await watch({ drift: {} }).check()
     expect(told).toMatchObject([{ key: 'drift:openai/drifted', details: { flagged: 6, calls: 96 } }])
+  })
+
+  test('a bill that drifts is told of by its newest day, and that a newer one is fine', async () => {
+    const watching = watch({ bills: true })
+    await watching.check()
+    expect(said()).toEqual([])
+    const day = { logged: 10n * USD, causes: { 'not-logged': USD / 4n, 'price-book': -2n * USD } }
+    await putDays(scene.place, { ...day, day: '2026-11-15', status: 'fail' }, { logged: USD, day: '2026-11-16' })
+    await watching.check()
+    expect(said()).toEqual([])
+    await putDays(scene.place, { ...day, day: '2026-11-17', status: 'warn' })
+    await watching.check()
+    await putDays(scene.place, { ...day, source: 'anthropic', day: '2026-11-16', status: 'fail' })
+    await watching.check()
+    const message = 'for 2026-11-17 is $1.75 less than the ledger says, most of it price-book (-$2).'
+    expect(told).toMatchObject([
+      {
+        severity: 'warning',
+        message: `The bill of openai ${message}`,
+        details: { day: '2026-11-17', billed_usd: '8.25', logged_usd: '10', difference_usd: '-1.75', cause_usd: '-2' },
+      },
+      { severity: 'critical', details: { source: 'anthropic' } },
+    ])
+    expect(said()).toEqual(['firing bill:openai:warn', 'firing bill:anthropic:fail'])
+    await putDays(scene.place, { day: '2026-11-18', logged: USD, status: 'fail' })
+    await watching.check()
+    expect(told.map(({ message }) => message)).toContain(
+      'The bill of openai for 2026-11-18 has the sum of the ledger, and drifts in volume or price.',
+    )
+    expect(said().sort()).toEqual(['firing bill:openai:fail', 'resolved bill:openai:warn'])
+    await putDays(scene.place, { day: '2026-11-19', logged: USD }, { ...day, source: 'anthropic', day: '2026-11-16' })
+    await watching.check()
+    expect(said().sort()).toEqual(['resolved bill:anthropic:fail', 'resolved bill:openai:fail'])
   })
 
   test('what was told is not told again after a restart, nor by a second server', async () => {
@@ -443,7 +477,7 @@ describe('the file that says it', () => {
     ],
     [
       { to: [{ slack: 'http://x' }], limit: {} },
-      'Expected `config` to be an object of to, everySeconds, limits, anomalies, unpriced, deadLetters and drift only, got an object.',
+      'Expected `config` to be an object of to, everySeconds, limits, anomalies, unpriced, deadLetters, drift and bills only, got an object.',
     ],
     [
       { to: [{ slack: 'http://x' }], limits: { at: [] } },

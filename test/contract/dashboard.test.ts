@@ -1,5 +1,6 @@
 // The dashboard in a real Chromium, over a real server and a real ledger: every page, at every size of ledger, for every reader.
 
+import { join } from 'node:path'
 import { source as AXE } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -7,6 +8,7 @@ import { printReport } from '../../src/cli/report.ts'
 import type { LLMEvent } from '../../src/event.ts'
 import { fill, storyOf } from '../support/bookful.ts'
 import { type DashboardOptions, dashboard, NO_BROWSER, startBrowser, visit } from '../support/browser.ts'
+import { type Compared, putDays } from '../support/reconciled.ts'
 
 const NOW = Date.now()
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }
@@ -20,9 +22,16 @@ const PAGES = {
   events: '#/events?range=all',
   event: '#/events/e-000000',
   limits: '#/limits',
+  bills: '#/bills?range=all',
   health: '#/health',
   nowhere: '#/nowhere',
 }
+
+const BILLS: readonly Compared[] = [
+  { day: '2026-11-18', logged: 12_345_678_900_000n },
+  { day: '2026-11-19', logged: 10n ** 12n, status: 'warn', causes: { 'not-logged': 60_000_000_000n, rounding: -1n } },
+  { day: '2026-11-19', source: 'focus', logged: 0n, status: 'fail', causes: { 'foreign-key': 9_990_000_000_000n } },
+]
 
 let browser: Browser
 beforeAll(async () => {
@@ -82,7 +91,8 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
   test.each([0, 1, 4000])(
     'with %i events every page says something, without a fault',
     async (count) => {
-      const { page, faults, go, ledger } = await stage(storyOf(count, NOW))
+      const { page, faults, go, ledger, folder } = await stage(storyOf(count, NOW))
+      if (count > 0) await putDays({ path: join(folder, 'ledger.db') }, ...BILLS)
       await ledger.putLimit({ tenantId: 'fjord-travel', window: 'month', limit: 3n * 10n ** 12n, mode: 'hard' })
       for (const [name, hash] of Object.entries(PAGES)) {
         await go(hash)
@@ -103,7 +113,8 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
   ])(
     '%s every page can be read, and none is wider than the screen',
     async (_, as) => {
-      const { page, faults, go } = await stage(storyOf(400, NOW), { as })
+      const { page, faults, go, folder } = await stage(storyOf(400, NOW), { as })
+      await putDays({ path: join(folder, 'ledger.db') }, ...BILLS)
       for (const [name, hash] of Object.entries(PAGES)) {
         await go(hash)
         if ('colorScheme' in as) expect(await violations(page, 'color-contrast'), name).toEqual([])
@@ -229,6 +240,38 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
   }, 60_000)
 
+  test('bills say what they differ by, and without one, which command asks for them', async () => {
+    const { page, go, folder } = await stage([])
+    await go('#/bills?range=all')
+    await page.getByText('npx tallygate reconcile --provider openai --day yesterday').waitFor()
+    await putDays({ path: join(folder, 'ledger.db') }, ...BILLS)
+    await page.getByRole('button', { name: 'Reload' }).click()
+    await page.locator('table').first().waitFor()
+    const rows = await page
+      .locator('main table')
+      .evaluateAll((tables) =>
+        tables.map((table) =>
+          [...table.querySelectorAll('tbody tr, tfoot tr')].map((row) =>
+            [...row.children].map((cell) => cell.textContent),
+          ),
+        ),
+      )
+    expect(rows).toEqual([
+      [
+        ['2026-11-19', 'focus', '$9.99', '$0.00', '$9.9900', '100 %', 'drifts too far', 'foreign-key'],
+        ['2026-11-19', 'openai', '$1.06', '$1.00', '$0.0600', '5.7 %', 'drifts', 'not-logged, rounding'],
+        ['2026-11-18', 'openai', '$12.35', '$12.35', '$0.0000', '0 %', 'fine', 'none'],
+      ],
+      [
+        ['foreign-key', '$9.9900'],
+        ['not-logged', '$0.0600'],
+        ['rounding', '-<$0.0001'],
+        ['Difference', '$10.0500'],
+      ],
+    ])
+    expect(await texts(page, 'dl.figures dd:first-of-type')).toEqual(['$23.40', '$13.35', '$10.05'])
+  }, 60_000)
+
   test('events are filtered and turned over by the page', async () => {
     const { page, go } = await stage(storyOf(130, NOW))
     await go('#/events?range=all')
@@ -260,7 +303,8 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     onTestFinished(() => reader[Symbol.asyncDispose]())
     await reader.go('#/limits')
     expect(await reader.page.getByRole('button', { name: 'Set limit' }).count()).toBe(0)
-    expect(await texts(reader.page, 'nav.pages a')).not.toContain('Health')
+    const pages = await texts(reader.page, 'nav.pages a')
+    expect(pages.filter((name) => ['Bills', 'Health'].includes(name))).toEqual([])
     expect(reader.faults).toEqual([])
   }, 60_000)
 

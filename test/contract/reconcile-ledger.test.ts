@@ -19,6 +19,7 @@ import { postgresLedger } from '../../src/sinks/postgres.ts'
 import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 import { DAY, event, failureOf, postgresServer, signal, stopServers } from '../support/ledgers.ts'
+import { putDays } from '../support/reconciled.ts'
 
 afterAll(stopServers)
 
@@ -243,6 +244,89 @@ describe.each(Object.entries(PLACES))('%s', (_, open) => {
     expect(settled).toMatchObject({ status: 'ok', baseline: { day: '2026-10-01', reason: 'the contract of October' } })
     const next = await reconcile(options(place, path, { since: FIRST + DAY, until: FIRST + 2 * DAY }))
     expect(next).toMatchObject({ status: 'ok', baseline: { reason: 'the contract of October' } })
+  })
+
+  const viewsOf = ({ path, databaseUrl, schema }: LedgerPlace) =>
+    openLedger(path === undefined ? { databaseUrl, schema } : { path })
+
+  test('the ledger tells each day beside its bill, and the causes are the difference to the last digit', async () => {
+    const place = await open()
+    await put(place, ...CALLS(), ...CALLS().map((one) => call(Date.parse(one.timestamp) + DAY)))
+    await using views = viewsOf(place)
+    expect(await views.reconciliations()).toEqual([])
+    const missing = bill(...DISCOUNTED, '2026-10-02,gpt-4.1,input_tokens,5000,5,0.01,USD', '2026-10-02,,,,,1,USD')
+    const result = await reconcile(options(place, missing, { until: FIRST + 2 * DAY }))
+    const days = await views.reconciliations()
+    expect(days).toMatchObject([
+      { day: '2026-10-02', source: 'csv', provider: 'openai', status: 'fail', comparedAt: FIRST + 30 * DAY },
+      {
+        day: '2026-10-01',
+        status: 'fail',
+        billed: 7_560_000_000n,
+        logged: 8_400_000_000n,
+        difference: -840_000_000n,
+        causes: [{ cause: 'contract-discount', cost: -840_000_000n }],
+      },
+    ])
+    const sum = (of: 'billed' | 'logged' | 'difference') => days.reduce((total, day) => total + day[of], 0n)
+    expect([sum('billed'), sum('logged'), sum('difference')]).toEqual([result.billed, result.logged, result.difference])
+    for (const { difference, causes } of days)
+      expect(causes.reduce((total, { cost }) => total + cost, 0n)).toBe(difference)
+    await views.deleteTenant('acme')
+    expect(await views.reconciliations()).toEqual(days)
+    await reconcile(options(place, bill(...DISCOUNTED), { rebaseline: 'the contract of October' }))
+    expect(await views.reconciliations({ until: FIRST + DAY })).toMatchObject([{ day: '2026-10-01', status: 'ok' }])
+  })
+
+  test('a bill without costs is what its usage is worth', async () => {
+    const place = await open()
+    await put(place, call(FIRST))
+    const usage = ['2026-10-01,gpt-4.1,input_tokens,2000,2,,', '2026-10-01,gpt-4.1,output_tokens,100,,,']
+    const result = await reconcile(options(place, bill(...usage)))
+    await using views = viewsOf(place)
+    expect(await views.reconciliations()).toMatchObject([
+      { billed: result.billed, logged: 2_800_000_000n, difference: result.difference, status: result.status },
+    ])
+    expect(result.difference).toBe(2_000_000_000n)
+  })
+
+  test('days are asked by range and by source, and the newest of each', async () => {
+    const place = await open()
+    await put(place, call(FIRST))
+    const most = 2n ** 63n - 1n
+    await putDays(
+      place,
+      { day: '2026-10-01', logged: 1n },
+      { day: '2026-10-03', logged: most - 1n, status: 'warn', causes: { timing: 1n } },
+      { day: '2026-10-02', logged: 3n, causes: { rounding: -1n, 'not-logged': 5n, retries: 1n } },
+      { source: `o'brien"; --`, day: '2026-10-02', logged: 0n },
+    )
+    await using views = viewsOf(place)
+    const told = async (asked: Parameters<typeof views.reconciliations>[0]) =>
+      (await views.reconciliations(asked)).map(({ source, day }) => `${source} ${day.slice(-2)}`)
+    expect(await told({})).toEqual(['openai 03', `o'brien"; -- 02`, 'openai 02', 'openai 01'])
+    expect(await told({ latest: 1 })).toEqual(['openai 03', `o'brien"; -- 02`])
+    expect(await told({ latest: 2, source: 'openai' })).toEqual(['openai 03', 'openai 02'])
+    expect(await told({ source: `o'brien"; --` })).toEqual([`o'brien"; -- 02`])
+    expect(await told({ source: 'none' })).toEqual([])
+    expect(await told({ source: 'o\0' })).toEqual([])
+    const second = FIRST + DAY
+    expect(await told({ since: second + 1, until: second + DAY, source: 'openai' })).toEqual(['openai 02'])
+    expect(await told({ since: second, until: second + DAY + 1, source: 'openai' })).toEqual(['openai 03', 'openai 02'])
+    expect(await told({ since: -Infinity, until: Infinity, latest: 1 })).toHaveLength(2)
+    const [newest, , before] = await views.reconciliations()
+    expect(newest).toMatchObject({ billed: most, logged: most - 1n, difference: 1n, status: 'warn' })
+    expect(before?.causes).toEqual([
+      { cause: 'not-logged', cost: 5n },
+      { cause: 'retries', cost: 1n },
+      { cause: 'rounding', cost: -1n },
+    ])
+    expect((await failureOf(views.reconciliations({ since: Number.NaN }))).code).toBe('BAD_INPUT')
+    expect((await failureOf(views.reconciliations({ latest: 0 }))).message).toMatch(/Expected `latest` to be a whole/)
+    const change = openDatabase(place)
+    await change.ask('DROP TABLE tallygate.cost_reconciliation')
+    await change.close()
+    expect(await views.reconciliations()).toEqual([])
   })
 
   test('a tenant who is forgotten is forgotten in it too', async () => {

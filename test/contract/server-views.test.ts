@@ -1,6 +1,7 @@
 // What the server says of its ledger, over real HTTP: the figures, what a wrong question is told, and who sees what.
 
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { LLMEvent } from '../../src/event.ts'
 import { httpLimitStore } from '../../src/limits/http-store.ts'
@@ -9,6 +10,7 @@ import { memoryLimitStore } from '../../src/limits/memory-store.ts'
 import type { ApiKey } from '../../src/server/keys.ts'
 import { fill, storyOf } from '../support/bookful.ts'
 import { type DashboardOptions, dashboard } from '../support/browser.ts'
+import { putDays } from '../support/reconciled.ts'
 
 const NOW = Date.UTC(2026, 10, 22, 10, 30)
 const KEYS: readonly ApiKey[] = [
@@ -135,6 +137,56 @@ test('events come by the page, and one by its id', async () => {
   })
 })
 
+test('bills stand beside what was logged, with the causes of what they differ by', async () => {
+  const server = await stage([])
+  const nothing = { rows: [], total: { billed_usd: '0', logged_usd: '0', difference_usd: '0', causes: [] } }
+  expect((await server.json('/v1/reconciliations')).body).toMatchObject(nothing)
+  const at = Date.UTC(2026, 10, 21, 6)
+  await putDays(
+    { path: join(server.folder, 'ledger.db') },
+    { day: '2026-11-19', logged: 10n ** 12n, causes: { 'price-book': 1n } },
+    { day: '2026-11-20', logged: 2n * 10n ** 12n, status: 'fail', causes: { 'not-logged': 3n, 'price-book': -4n }, at },
+    { day: '2026-11-20', source: 'focus', logged: 5n },
+  )
+  const { body } = await server.json('/v1/reconciliations?since=2026-11-19&source=openai')
+  expect(body).toEqual({
+    since: '2026-11-19T00:00:00.000Z',
+    until: null,
+    rows: [
+      {
+        day: '2026-11-20',
+        source: 'openai',
+        provider: 'openai',
+        status: 'fail',
+        billed_usd: '1.999999999999',
+        logged_usd: '2',
+        difference_usd: '-0.000000000001',
+        causes: [
+          { cause: 'price-book', usd: '-0.000000000004' },
+          { cause: 'not-logged', usd: '0.000000000003' },
+        ],
+        compared_at: '2026-11-21T06:00:00.000Z',
+      },
+      expect.objectContaining({ day: '2026-11-19', status: 'ok', difference_usd: '0.000000000001' }),
+    ],
+    total: {
+      billed_usd: '3',
+      logged_usd: '3',
+      difference_usd: '0',
+      causes: [
+        { cause: 'price-book', usd: '-0.000000000003' },
+        { cause: 'not-logged', usd: '0.000000000003' },
+      ],
+    },
+  })
+  expect((await server.json('/v1/reconciliations?until=2026-11-20')).body.rows).toHaveLength(1)
+  const csv = await server.text('/v1/reconciliations?format=csv&source=focus')
+  expect(csv.split('\r\n').slice(0, 2)).toEqual([
+    'day,source,provider,status,billed_usd,logged_usd,difference_usd,causes,compared_at',
+    '2026-11-20,focus,openai,ok,0.000000000005,0.000000000005,0,[],2026-11-20T00:00:00.000Z',
+  ])
+})
+
 test('percentiles are of calls that have the figure', async () => {
   const server = await stage([event({ durationMs: 100 }), event({ durationMs: 300 }), event()])
   const { body } = await server.json('/v1/percentiles?of=duration_ms&by=model')
@@ -150,7 +202,7 @@ test('every table is CSV too, and a spreadsheet runs nothing of it', async () =>
     'tenant,feature,calls,errors,input_tokens,cached_tokens,output_tokens,cost_usd,unpriced,estimated,resale_usd',
   )
   expect(csv).toContain(`'=cmd|calc,"a,""b""\r\nc",1,0,1000,0,100,0.25,0,0,`)
-  for (const path of ['summary', 'series', 'events', 'limits', 'percentiles', 'changes']) {
+  for (const path of ['summary', 'series', 'events', 'limits', 'percentiles', 'reconciliations', 'changes']) {
     const response = await server.get(`/v1/${path}?format=csv`)
     expect(response.headers.get('content-type'), path).toBe('text/csv; charset=utf-8')
     expect(response.headers.get('content-disposition'), path).toMatch(/^attachment; filename="[\w-]+\.csv"$/)
@@ -182,6 +234,7 @@ test.each([
   ['series?every=hour&since=0001-01-01', 'A series has at most 5000 points: ask for a longer `every`.'],
   ['series?by=tenant,model', '`by` of a series takes one dimension, and not `day`.'],
   ['percentiles?of=mood', 'Expected `of` to be one of duration_ms, time_to_first_token_ms, cost'],
+  ['reconciliations?where.tenant=acme', 'There is no parameter `where.tenant` here: it takes `source`, `since`,'],
   ['events?cursor=nonsense', 'Expected `cursor` to be the `next` of the page before.'],
   ['events/%ff', 'Expected the id of the event to be percent-encoded UTF-8.'],
   ['usage', 'Say whose usage it is about: `?tenant=<id>`.'],
@@ -213,6 +266,7 @@ const VIEWS = [
   'events',
   'events/e',
   'limits',
+  'reconciliations',
   'health',
   'usage?tenant=acme',
 ]
@@ -313,6 +367,7 @@ test('a key of one project sees the calls of that project alone', async () => {
   expect((await server.get('/v1/totals?where.project=batch', 'web')).status).toBe(400)
   expect((await server.get('/v1/health', 'web')).status).toBe(403)
   expect((await server.get('/v1/changes', 'web')).status).toBe(403)
+  expect((await server.get('/v1/reconciliations', 'web')).status).toBe(403)
 })
 
 test('who changed which limit is told, with how it was before, and not by which key', async () => {
