@@ -25,7 +25,7 @@ const FORMATS = /** @type {const} */ (['esm', 'cjs'])
 /** @param {readonly import('./sdk-apps.mjs').App[]} apps @returns {readonly Combination[]} */
 const inFormats = (apps) => apps.flatMap((app) => FORMATS.map((format) => ({ ...app, format })))
 
-/** What `npm test` plays. */
+/** The SDKs of the workspace; `npm test` plays each in one of its module systems. */
 export const COMBINATIONS = inFormats(WORKSPACE_APPS)
 
 /** Every combination under one Node. @param {string} node @param {readonly Combination[]} [combinations] @returns {Promise<Result[]>} */
@@ -126,7 +126,7 @@ function page(results, at) {
 A call of a patched SDK gives the caller what the unpatched SDK gives, the provider what the unpatched SDK sends, and the
 meter one event with the numbers of the provider's bill. This page is the proof of that sentence, written by
 \`npm run test:matrix\`; \`npm test\` plays the rows of openai 6.49 and 7.57, @anthropic-ai/sdk 0.137 and 1.12, @google/genai
-2.32 and 3.1 again under the Node it runs on.
+2.32 and 3.1 again under the Node it runs on, each in one of the two module systems.
 
 Each row is a way to call, a small function in \`test/shapes\`, played against the provider emulator: once with the SDK as
 it is and once patched, in the same process. Compared are
