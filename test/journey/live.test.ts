@@ -184,7 +184,8 @@ describe.skipIf(!TERMINAL)('on a terminal', () => {
     const { call } = application(dir)
     await call('acme')
     const line = [process.execPath, join(root, 'dist/cli/main.js'), ...args, '--interval', '0.2', '--dir', dir]
-    const command = `${line.map((word) => `'${word}'`).join(' ')}; echo "ended with $?"`
+    // Ctrl-C reaches the shell as well, and dash would end before it said how the command ended.
+    const command = `trap : INT; ${line.map((word) => `'${word}'`).join(' ')}; echo "ended with $?"`
     const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] })
     onTestFinished(() => void child.kill('SIGKILL'))
     let text = ''
