@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 import { entries, root } from './scripts/entries.mjs'
 
-const { library, commands } = entries()
+const { library, commands, threads } = entries()
 const entry = (list: typeof library): Record<string, string> =>
   Object.fromEntries(list.map(({ name, source }) => [name, source]))
 
@@ -59,6 +59,6 @@ const shared: Options = {
 }
 
 export default defineConfig([
-  { ...shared, format: 'esm', entry: entry([...library, ...commands]), dts: { entry: entry(library) } },
+  { ...shared, format: 'esm', entry: entry([...library, ...commands, ...threads]), dts: { entry: entry(library) } },
   { ...shared, format: 'cjs', entry: entry(library), dts: { entry: entry(library), only: true } },
 ])

@@ -103,8 +103,8 @@ export function buildIfStale() {
 }
 
 export function isStale() {
-  const { library, commands } = entries()
-  const built = [...[...library, ...commands].flatMap(({ outputs }) => outputs), DASHBOARD].map((file) =>
+  const { library, commands, threads } = entries()
+  const built = [...[...library, ...commands, ...threads].flatMap(({ outputs }) => outputs), DASHBOARD].map((file) =>
     join(root, file),
   )
   if (!built.every((file) => existsSync(file))) return true

@@ -13,7 +13,10 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
  * @property {readonly string[]} outputs
  */
 
-/** @returns {{ library: Entry[], commands: Entry[] }} */
+/** What runs in a thread is a file of its own. */
+const THREADS = ['./dist/ledger/reader-thread.js']
+
+/** @returns {{ library: Entry[], commands: Entry[], threads: Entry[] }} */
 export function entries() {
   const { bin, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return {
@@ -21,6 +24,7 @@ export function entries() {
       .filter((target) => typeof target === 'object')
       .map((target) => entry(target.import.default, [...new Set(files(target))])),
     commands: Object.values(bin).map((file) => entry(file, [file])),
+    threads: THREADS.map((file) => entry(file, [file])),
   }
 }
 

@@ -19,6 +19,7 @@ import { createJobStore } from './meter/job-store.ts'
 import { lineOf } from './meter/line-of.ts'
 import { createNames, type Names } from './meter/names.ts'
 import { type OpenAIClient, type OpenRouterOptions, openRouterClient } from './meter/open-router.ts'
+import { createReports, type Reports } from './meter/reports.ts'
 import { createStats, type MeterStats } from './meter/stats.ts'
 import { createTenantLimits, type TenantLimits } from './meter/tenant-limits.ts'
 import { unpricedName, unpricedProblem } from './meter/unpriced.ts'
@@ -54,9 +55,8 @@ export let standIn: (meter: Meter) => void
 export class Meter {
   readonly #options: ResolvedOptions
   readonly #problems
-  readonly #stats = createStats()
-  readonly #prices
-  readonly #markup
+  readonly #reports: Reports
+  readonly #stats
   readonly #limits: TenantLimits
   readonly #delivery
   readonly #rollUp
@@ -81,14 +81,15 @@ export class Meter {
   constructor(options: MeterOptions = {}) {
     const resolved = resolveOptions(options)
     this.#options = resolved
-    this.#problems = createProblems(resolved)
-    this.#prices = lazyBook(this.#problems, resolved.prices === undefined ? undefined : ownPrices(resolved.prices))
-    this.#markup = resolved.markup === undefined ? undefined : createMarkup(markupRules(resolved.markup))
     const sinks = resolved.sinks ?? defaultSinks(resolved)
-    const ledger = sinks.find(isLedger)
+    this.#reports = createReports({ ...resolved, sinks, stats: () => this.stats(), problems: () => this.#problems })
+    this.#stats = createStats(this.#reports)
+    this.#problems = createProblems({ ...resolved, noted: this.#reports.problem })
+    const prices = lazyBook(this.#problems, resolved.prices === undefined ? undefined : ownPrices(resolved.prices))
+    const markup = resolved.markup === undefined ? undefined : createMarkup(markupRules(resolved.markup))
     this.#limits = createTenantLimits({
       options: resolved,
-      ledger,
+      ledger: sinks.find(isLedger),
       problems: this.#problems,
       keep: (work) => this.#calls.keep(work),
       deliver: () => this.#delivery.flush(),
@@ -104,6 +105,7 @@ export class Meter {
         await this.#calls.endAll()
         await this.#limits.end()
       },
+      lastWord: this.#reports.end,
       atExit: () => {
         this.#calls.recordAtOnce()
         this.#limits.endAtOnce()
@@ -119,17 +121,17 @@ export class Meter {
     this.#calls = createCalls({
       find,
       jobStore: this.#jobStore,
-      prices: this.#prices,
+      prices,
       limiter: this.#limits.limiter,
       problems: this.#problems,
       kept: resolved,
       onMissingTenant: resolved.onMissingTenant,
       unknownPrice: resolved.unknownPrice,
-      markup: this.#markup,
+      markup,
       appName: resolved.appName,
       environment: resolved.environment,
       started: () => this.#delivery.watchEnd(),
-      refused: () => this.#stats.refused(),
+      refused: this.#stats.refused,
       unpriced: (provider, model, gap) => this.#unpriced(provider, model, gap),
       record: (event) => this.#record(event),
       room: { events: Math.ceil(resolved.maxQueueSize / 2), again: () => this.#delivery.flush() },
@@ -138,9 +140,9 @@ export class Meter {
     })
     this.#byHand = createByHand({
       problems: this.#problems,
-      prices: this.#prices,
+      prices,
       limiter: this.#limits.limiter,
-      markup: this.#markup,
+      markup,
       appName: resolved.appName,
       environment: resolved.environment,
       complain: this.#complain,
@@ -342,8 +344,7 @@ export class Meter {
    * Throws MeterError `BAD_INPUT`, and closes nothing, for a deadline that is no number of 0 or more.
    */
   close(deadlineMs?: number): Promise<void> {
-    this.#closing ??= this.#close(checkDeadline(deadlineMs))
-    return this.#closing
+    return (this.#closing ??= this.#close(checkDeadline(deadlineMs)))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -381,10 +382,8 @@ export class Meter {
 
   #isClosed(verb: string): boolean {
     if (!this.#closing) return false
-    this.#problems.report(
-      { kind: 'internal', message: `\`${verb}\` was called on a meter that is closed; it does nothing.` },
-      `closed:${verb}`,
-    )
+    const message = `\`${verb}\` was called on a meter that is closed; it does nothing.`
+    this.#problems.report({ kind: 'internal', message }, `closed:${verb}`)
     return true
   }
 

@@ -35,6 +35,8 @@ export interface ProblemReporter {
 export interface ProblemOptions {
   readonly onProblem?: ((problem: Problem) => void) | undefined
   readonly raiseOnError: boolean
+  /** Is told of every problem that is said, besides. Never throws. */
+  readonly noted?: ((problem: Problem) => void) | undefined
 }
 
 const KEYS_REMEMBERED = 1000
@@ -42,7 +44,7 @@ const KEYS_REMEMBERED = 1000
 /**
  * With no `onProblem`, problems go to `process.emitWarning`, one each: visible in development, harmless in production.
  */
-export function createProblems({ onProblem, raiseOnError }: ProblemOptions): ProblemReporter {
+export function createProblems({ onProblem, raiseOnError, noted }: ProblemOptions): ProblemReporter {
   const counts: Record<string, number> = {}
   const said = new Set<string>()
   /** What `raiseOnError` threw: on its way out it may come by a guard, which must not count it again. */
@@ -58,6 +60,7 @@ export function createProblems({ onProblem, raiseOnError }: ProblemOptions): Pro
       if (said.size >= KEYS_REMEMBERED) said.clear()
       said.add(key)
     }
+    noted?.(problem)
     try {
       if (!onProblem) process.emitWarning(safe.message, { type: 'TallygateWarning', code: safe.kind })
       else {
@@ -74,6 +77,7 @@ export function createProblems({ onProblem, raiseOnError }: ProblemOptions): Pro
     counts[kind] = (counts[kind] ?? 0) + 1
     const error = new MeterError(codeOf(cause), message, { cause })
     raised.add(error)
+    noted?.({ kind, message })
     throw error
   }
 

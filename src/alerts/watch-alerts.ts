@@ -2,7 +2,8 @@
 
 import { MeterError } from '../errors.ts'
 import { type OpenLedgerOptions, openLedger } from '../ledger/open.ts'
-import { postgresSource, sqliteSource } from '../ledger/source.ts'
+import { postgresSource } from '../ledger/postgres-source.ts'
+import { sqliteSource } from '../ledger/sqlite-source.ts'
 import type { LimitStore } from '../limits/limit-store.ts'
 import { postgresLedger } from '../sinks/postgres.ts'
 import { sqliteLedger } from '../sinks/sqlite.ts'

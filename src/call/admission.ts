@@ -23,8 +23,8 @@ export interface AdmissionContext {
   /** Until events have room on disk again; `undefined` where they have. */
   waitForRoom?(): Promise<void> | undefined
   readonly unknownPrice: UnknownPrice
-  /** The call was refused; nothing was sent. */
-  refused(): void
+  /** The call was refused by this error; nothing was sent. */
+  refused(error: unknown, tenantId: string | undefined): void
 }
 
 /** The call that asks. */
@@ -141,7 +141,7 @@ function counting(estimate: CallEstimate, call: Applicant): Estimate {
 /** Only refusals leave this file; a fault of ours lets the call pass. */
 function refuse(call: Applicant, context: AdmissionContext, error: unknown): void {
   if (error instanceof MissingTenantError || isRefusal(error)) {
-    context.refused()
+    context.refused(error, call.tenantId)
     call.neverSent()
     throw error
   }

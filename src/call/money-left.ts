@@ -19,7 +19,7 @@ export function askForMoney(context: Context, payer: Payer): void | Promise<void
   const at = now()
   const refuse = (error: unknown): void => {
     if (isRefusal(error)) {
-      refused()
+      refused(error, payer.tenantId)
       throw error
     }
     const message = 'A limit could not be checked; the connection went on.'

@@ -10,6 +10,7 @@ import { nearest } from '../options/nearest.ts'
 import { DIR, defineCommand, Stop, type Values } from './command.ts'
 import { DATABASE_URL, databaseUrlOf, openToAsk } from './ledgers.ts'
 import { type Around, changeLimit, tellJson, withStore } from './limit-change.ts'
+import { listRefused } from './limit-refusals.ts'
 import { rulesOf, standingsOf } from './limit-standings.ts'
 import { openLimits } from './limit-stores.ts'
 import { printStandings, standingRecord } from './limit-table.ts'
@@ -17,7 +18,7 @@ import { keyIn, ruleIn, targetOf } from './limit-target.ts'
 import { folderOf } from './place.ts'
 import { printable } from './width.ts'
 
-const ACTIONS = ['list', 'set', 'remove'] as const
+const ACTIONS = ['list', 'set', 'remove', 'refused'] as const
 type Action = (typeof ACTIONS)[number]
 
 const WHOSE = {
@@ -49,6 +50,7 @@ const OPTIONS = {
   ...WHOSE,
   per: { type: 'string', value: 'window', help: `One of ${LIMIT_WINDOWS.join(', ')}. Default: month` },
   ...SAYS,
+  since: { type: 'string', value: 'moment', help: 'Refused: from then on, as for `report`. Default: the last 7 days' },
   json: { type: 'boolean', help: 'Print JSON, with every digit.' },
   dir: DIR,
   'database-url': DATABASE_URL,
@@ -56,12 +58,13 @@ const OPTIONS = {
 
 export const limits = defineCommand({
   name: 'limits',
-  summary: 'List limits and where they stand; set and remove them.',
+  summary: 'List limits and whom they refused; set and remove them.',
   about: [
     'Those that hold for every application with this ledger: in limits.db beside it, or in the same PostgreSQL. One that is set or removed holds within seconds in applications that run. What is held is set aside for calls that are under way, and by processes for their next ones.',
+    '`refused` lists the calls that limits have refused, as meters have told, by the hour in UTC.',
     'Each change is in the trail of changes, which the dashboard shows: changes.jsonl beside the ledger, or the table of PostgreSQL.',
   ],
-  argument: { name: 'list | set | remove', help: 'Left out: list. Behind it the id of a tenant.', most: 2 },
+  argument: { name: 'list | set | remove | refused', help: 'Left out: list. Behind it the id of a tenant.', most: 2 },
   options: OPTIONS,
   examples: [
     'tallygate limits',
@@ -69,6 +72,7 @@ export const limits = defineCommand({
     'tallygate limits set acme --usd 5 --per day --mode hard',
     'tallygate limits set --tenant acme --user u1 --usd 2 --per hour --rolling',
     'tallygate limits remove acme --per day',
+    'tallygate limits refused acme --since 24h',
   ],
   async run(values, { terminal, env }) {
     const [action, tenant] = actionOf(values.arguments)
@@ -77,7 +81,8 @@ export const limits = defineCommand({
     const asked = { ...values, ...(tenant !== undefined && { tenant }) }
     if (action === 'set') checkOnly(action, asked, [...Object.keys(SAYS), ...Object.keys(WHOSE), 'per', 'tenant'])
     else if (action === 'remove') checkOnly(action, asked, [...Object.keys(WHOSE), 'per', 'tenant'])
-    else checkOnly(action, asked, ['tenant'])
+    else checkOnly(action, asked, action === 'refused' ? ['tenant', 'since'] : ['tenant'])
+    if (action === 'refused') return listRefused(asked, { terminal, env })
     if (action === 'list') return list(asked, { terminal, env })
     const target = targetOf(asked)
     const rule = action === 'set' ? ruleIn(target, asked) : undefined

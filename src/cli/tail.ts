@@ -2,8 +2,10 @@
 
 import { type LLMEvent, toWire } from '../event.ts'
 import { type Arrivals, createArrivals } from '../ledger/arrivals.ts'
+import { postgresSource } from '../ledger/postgres-source.ts'
 import type { Where } from '../ledger/query.ts'
-import { postgresSource, type Source, sqliteSource } from '../ledger/source.ts'
+import type { Source } from '../ledger/source.ts'
+import { sqliteSource } from '../ledger/sqlite-source.ts'
 import { type LedgerViews, viewsOf } from '../ledger/views.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
 import { DATABASE_URL, databaseUrlOf, type LedgerValues } from './ledgers.ts'

@@ -13,19 +13,25 @@ export interface OpenedViews extends Pick<IngestOptions, 'page' | 'changes' | 'm
 }
 
 export async function openViews(values: LedgerValues, env: NodeJS.ProcessEnv): Promise<OpenedViews> {
-  const { openLedger } = await import('../ledger/open.ts')
   const databaseUrl = databaseUrlOf(values, env)
   const page = dashboardPage()
   if (databaseUrl !== undefined) {
-    const { postgresChangeLog } = await import('../server/changes-table.ts')
+    const [{ openLedger }, { postgresChangeLog }] = await Promise.all([
+      import('../ledger/open.ts'),
+      import('../server/changes-table.ts'),
+    ])
     const [views, changes] = [openLedger({ databaseUrl }), postgresChangeLog({ databaseUrl })]
     const close = async () => void (await Promise.all([views.close(), changes.close()]))
     return { views: { ...views, close, [Symbol.asyncDispose]: close }, page, changes }
   }
   const dir = folderOf(values.dir, env)
-  const { fileChangeLog } = await import('../server/changes.ts')
+  const [{ threadedSource }, { viewsOf }, { fileChangeLog }] = await Promise.all([
+    import('../ledger/threads.ts'),
+    import('../ledger/views.ts'),
+    import('../server/changes.ts'),
+  ])
   return {
-    views: openLedger({ path: ledgerIn(dir) }),
+    views: viewsOf(threadedSource(ledgerIn(dir))),
     page,
     changes: fileChangeLog(join(dir, 'changes.jsonl')),
     moreHealth: async () => ({ dead_letters: await deadLettersIn(dir) }),

@@ -47,6 +47,8 @@ export interface Summary {
 }
 
 export interface Percentiles {
+  /** There are too many calls to look at all of them. */
+  readonly sampled: boolean
   readonly rows: readonly Readonly<Record<string, string | number | null>>[]
 }
 
@@ -102,6 +104,33 @@ export interface Health {
   readonly events: Readonly<Record<'accepted' | 'duplicate' | 'rejected', number>>
   readonly problems: readonly { readonly at: string; readonly kind: string; readonly message: string }[]
   readonly dead_letters?: number
+}
+
+export interface Meter {
+  readonly meter_id: string
+  readonly at: string
+  readonly ended: boolean
+  readonly app_name?: string
+  readonly environment?: string
+  readonly host_name: string
+  readonly pid: number
+  readonly tallygate: string
+  readonly node: string
+  readonly waiting: number
+  readonly waiting_since?: string
+  readonly lost: number
+  readonly dead_letters: number
+  readonly unmetered: readonly { readonly host: string | null; readonly calls: number; readonly unknown: number }[]
+  readonly problems: readonly { readonly at: string; readonly kind: string; readonly message: string }[]
+}
+
+export interface Refusal {
+  readonly at: string
+  readonly tenant: string | null
+  readonly scope: string | null
+  readonly window: string | null
+  readonly code: string
+  readonly calls: number
 }
 
 export interface Session {

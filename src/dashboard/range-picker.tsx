@@ -5,9 +5,6 @@ import { linkWith, RANGES } from './route.ts'
 import { usePlace } from './state.tsx'
 import { dateText, momentText, zones } from './zone.ts'
 
-/** Pages that are of now, whatever range is chosen. */
-const WITHOUT_RANGE = ['limits']
-
 export function RangePicker() {
   const { route, range, now, reload } = usePlace()
   const { params, page, of } = route
@@ -21,7 +18,8 @@ export function RangePicker() {
     const from = dateText(range.since ?? now, range.zone)
     return go({ range: name, from, to: dateText((range.until ?? now + 1) - 1, range.zone) })
   }
-  const hasRange = !WITHOUT_RANGE.includes(page) && !(page === 'events' && of !== undefined)
+  // One event is of its moment, whatever range is chosen.
+  const hasRange = !(page === 'events' && of !== undefined)
   return (
     <form class="range" aria-label="Range and time zone" onSubmit={(event) => event.preventDefault()}>
       {hasRange && (

@@ -40,6 +40,11 @@ export interface DeliveryOptions {
   readonly beforeEnd?: (() => void | Promise<void>) | undefined
   /** Runs when the process exits, before the queues are emptied for the last time: what is still being made is added now or never. */
   readonly atExit?: (() => void) | undefined
+  /**
+   * Called where the end is near and every event is delivered or given back: it may still send what is no event, until
+   * the signal says that the time is over. Never rejects.
+   */
+  readonly lastWord?: ((signal: AbortSignal) => Promise<void>) | undefined
   /** From 0 to 1, for the jitter of retries. */
   readonly random?: (() => number) | undefined
 }

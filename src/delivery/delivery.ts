@@ -68,6 +68,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     isKept: ({ name }) => owes.includes(name),
     teller,
     beforeEnd: options.beforeEnd,
+    lastWord: options.lastWord,
     atExit: options.atExit,
     rollUp,
     isClosing: () => closing !== undefined,
@@ -152,15 +153,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     cancelTimer?.()
     keeping?.giveWay()
     let cancelDeadline: (() => void) | undefined
+    const isOver = new AbortController()
     const deadline = new Promise<void>((resolve) => {
       cancelDeadline = after(deadlineMs, resolve, true)
-    })
+    }).then(() => isOver.abort())
     const until = performance.now() + deadlineMs
     await Promise.race([deadline, Promise.all(all.map((lane) => lane.drain(until)))])
     for (const lane of all) lane.stop('by close()')
     for (const lane of all) lane.drainSync(keeping === undefined ? Number.POSITIVE_INFINITY : until)
     leave()
     ending.reportLeft()
+    await Promise.race([options.lastWord?.(isOver.signal), deadline])
     const closes = options.sinks.map(async (sink) => {
       try {
         await sink.close?.()

@@ -14,6 +14,7 @@ export interface EndingOptions {
   readonly isKept: (lane: Lane) => boolean
   readonly teller: DeliveryTeller
   readonly beforeEnd: (() => void | Promise<void>) | undefined
+  readonly lastWord: ((signal: AbortSignal) => Promise<void>) | undefined
   readonly atExit: (() => void) | undefined
   readonly rollUp: () => void
   readonly isClosing: () => boolean
@@ -33,7 +34,7 @@ export function createEnding(options: EndingOptions): Ending {
   const { lanes, keeping, teller } = options
   let hasEnded = false
 
-  async function lastFlush(): Promise<void> {
+  async function lastFlush(signal: AbortSignal): Promise<void> {
     try {
       await options.beforeEnd?.()
     } catch (cause) {
@@ -42,6 +43,7 @@ export function createEnding(options: EndingOptions): Ending {
     options.rollUp()
     await Promise.all(lanes.map((lane) => lane.flush(true)))
     reportLeft()
+    await options.lastWord?.(signal)
   }
 
   function reportLeft(): void {
@@ -62,10 +64,12 @@ export function createEnding(options: EndingOptions): Ending {
     beforeExit() {
       if (hasEnded || options.isClosing()) return
       hasEnded = true
+      const isOver = new AbortController()
       after(EXIT_DEADLINE_MS, () => {
         for (const lane of lanes) lane.abort('since the process is ending')
+        isOver.abort()
       })
-      void runAsNobody(lastFlush)
+      void runAsNobody(() => lastFlush(isOver.signal))
     },
     exit() {
       try {

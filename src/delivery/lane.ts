@@ -11,6 +11,7 @@ import { createSender } from './send.ts'
 import type { Piece } from './split.ts'
 import { after, breathe } from './timer.ts'
 import { createWaiters } from './waiters.ts'
+import { createWaits } from './waits.ts'
 
 export type { Lane } from './lane-contract.ts'
 
@@ -19,6 +20,7 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
   const sender = createSender(name, sink, options.sendTimeoutMs)
   const health = createHealth(name, options)
   const waiters = createWaiters()
+  const waits = createWaits()
   const refusals = createRefusals(options)
   const counts = { delivered: 0, dropped: 0, retries: 0 }
   const queue = options.queue((count) => {
@@ -147,9 +149,15 @@ export function createLane(sink: Sink, options: LaneOptions): Lane {
   return {
     name,
     get stats() {
-      return { queued: intake.queued, ...counts, rejected: refusals.count, state: health.state }
+      const { queued, settledUpTo } = intake
+      const queuedSince = queued === 0 ? undefined : waits.since(settledUpTo)
+      const since = queuedSince === undefined ? {} : { queuedSince }
+      return { queued, ...since, ...counts, rejected: refusals.count, state: health.state }
     },
-    push: queue.push,
+    push(entry) {
+      waits.added(intake.added)
+      queue.push(entry)
+    },
     get isReady() {
       return queue.size >= maxBatchSize && !isRunning && cancelWait === undefined
     },

@@ -5,6 +5,8 @@ import type { LaneState } from './health.ts'
 export interface LaneStats {
   /** Neither delivered nor given up. */
   readonly queued: number
+  /** Epoch milliseconds: since when the oldest of them waits, to a second; absent where none does. */
+  readonly queuedSince?: number
   readonly delivered: number
   /** Given up because the queue was full. */
   readonly dropped: number
@@ -31,5 +33,6 @@ export function sumOf(sinks: Readonly<Record<string, LaneStats>>, late: number):
   const sums = { queued: 0, delivered: 0, dropped: late, rejected: 0, retries: 0 }
   for (const stats of Object.values(sinks))
     for (const count of Object.keys(sums) as (keyof typeof sums)[]) sums[count] += stats[count]
-  return sums
+  const since = Object.values(sinks).flatMap(({ queuedSince }) => queuedSince ?? [])
+  return { ...sums, ...(since.length > 0 && { queuedSince: Math.min(...since) }) }
 }

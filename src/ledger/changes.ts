@@ -14,8 +14,8 @@ const PIECE = 2000
 const DAY = 86_400_000
 
 /**
- * Deletes the events of a tenant, what is known of their prices, the tenant's stored limits and its roll-up. Gives how
- * many events there were. Broken off, it can be started again.
+ * Deletes the events of a tenant, what is known of their prices, the tenant's stored limits, what these have refused and
+ * its roll-up. Gives how many events there were. Broken off, it can be started again.
  */
 export async function deleteTenant(source: Source, id: string, { onProgress }: DeleteOptions): Promise<number> {
   if (typeof id !== 'string' || id === '') throw new MeterError('BAD_INPUT', expected('id', 'the id of a tenant', id))
@@ -24,6 +24,7 @@ export async function deleteTenant(source: Source, id: string, { onProgress }: D
   const deleted = await inPieces(source, whose, onProgress)
   for (const [table, more] of [
     ['limits', []],
+    ['refusals', []],
     // Days without events are left by the triggers, and so are those whose events were deleted for their age.
     ['usage_tenants', [`(NOT ${IS_USED} OR at < (SELECT max(before) FROM ${source.dialect.table('pruned')}))`]],
   ] as const) {
@@ -45,6 +46,7 @@ export async function keep(source: Source, before: number, { onProgress }: Delet
   const sql = `INSERT INTO ${pruned} (before) SELECT ${dialect.integer(moment)} WHERE NOT EXISTS (SELECT 1 FROM ${pruned} WHERE before >= ${moment})`
   await source.change({ sql, values })
   await forgetPrices(source, { until: day })
+  await forgetReports(source, { until: day })
   return inPieces(source, { until: day }, onProgress)
 }
 
@@ -54,6 +56,13 @@ async function forgetPrices({ dialect, change }: Source, which: Which): Promise<
   const { conditions, values } = createDraft(dialect)
   const events = `SELECT 1 FROM ${dialect.events}${conditions(which, 'events.event_id = repricings.event_id')}`
   await change({ sql: `DELETE FROM ${dialect.table('repricings')} WHERE EXISTS (${events})`, values })
+}
+
+async function forgetReports({ dialect, change }: Source, which: { readonly until: number }): Promise<void> {
+  for (const table of ['meters', 'refusals']) {
+    const { conditions, values } = createDraft(dialect)
+    await change({ sql: `DELETE FROM ${dialect.table(table)}${conditions(which)}`, values })
+  }
 }
 
 async function inPieces({ dialect, change }: Source, which: Which, onProgress?: (deleted: number) => void) {

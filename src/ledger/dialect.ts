@@ -34,6 +34,8 @@ export interface Dialect {
   largestFirst(name: string): string
   /** By the bytes, `null` first. */
   byText(key: string): string
+  /** For each moment of a bound list in JSON, the first event that fulfils the conditions, which the moment stands in. */
+  firstAfter(moments: string, conditions: (moment: string) => string): string
   /** What tells an event from all others. */
   readonly eventKey: string
   /** A bound value as a whole number. */
@@ -65,6 +67,8 @@ export const SQLITE_DIALECT: Dialect = {
   largestFirst: (name) =>
     `coalesce(${name}_high + (${name}_low >> 32), 0) DESC, coalesce(${name}_low & 4294967295, 0) DESC`,
   byText: SQLITE.orderBy,
+  firstAfter: (moments, conditions) =>
+    `json_each(${moments}) AS moments CROSS JOIN events ON events.rowid = (SELECT near.rowid FROM events AS near${conditions('moments.value')} ORDER BY at LIMIT 1)`,
   eventKey: 'event_id',
   integer: (bound) => bound,
   whole: (expression) => expression,
@@ -85,6 +89,8 @@ export const POSTGRES_DIALECT: Dialect = {
   sumOf: POSTGRES.sumOf,
   largestFirst: (name) => `coalesce("${name}", 0) DESC`,
   byText: POSTGRES.orderBy,
+  firstAfter: (moments, conditions) =>
+    `(SELECT value::bigint AS moment FROM json_array_elements_text(${moments}::json)) AS moments CROSS JOIN LATERAL (SELECT * FROM ${POSTGRES.events}${conditions('moment')} ORDER BY at LIMIT 1) AS near`,
   eventKey: 'event_id, id_month',
   integer: (bound) => `${bound}::bigint`,
   // As text: drivers make different things of 64 bits.

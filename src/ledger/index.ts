@@ -10,6 +10,15 @@ export { invoiceHtml } from './invoice-html.ts'
 export type { InvoiceLine, InvoiceLineKind } from './invoice-lines.ts'
 export { invoiceMarkdown } from './invoice-markdown.ts'
 export { type InvoiceFormatOptions, type InvoiceTable, invoiceRecord, invoiceTable } from './invoice-record.ts'
+export {
+  type KeptMeter,
+  type MetersOptions,
+  REFUSAL_STEPS,
+  type RefusalStep,
+  type RefusalsOptions,
+  type RefusalsRow,
+  type ReportedWhere,
+} from './meters.ts'
 export { type OpenLedgerOptions, openLedger } from './open.ts'
 export type { EventsOptions, EventsPage } from './pages.ts'
 export type { Projection } from './projection.ts'

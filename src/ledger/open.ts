@@ -2,7 +2,8 @@
 
 import { expected, MeterError } from '../errors.ts'
 import type { PostgresClient } from '../postgres/client.ts'
-import { postgresSource, sqliteSource } from './source.ts'
+import { postgresSource } from './postgres-source.ts'
+import { sqliteSource } from './sqlite-source.ts'
 import { type LedgerViews, viewsOf } from './views.ts'
 
 export interface OpenLedgerOptions {

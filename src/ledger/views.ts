@@ -9,6 +9,18 @@ import type { Row } from './dialect.ts'
 import { checkTotals, toTotals, totalsStatement } from './groups.ts'
 import { daysOf, type Invoice, type InvoiceOptions, planInvoice, toInvoice } from './invoice.ts'
 import { invoiceStatement } from './invoice-statement.ts'
+import {
+  checkMeters,
+  checkRefusals,
+  type KeptMeter,
+  type MetersOptions,
+  metersStatement,
+  type RefusalsOptions,
+  type RefusalsRow,
+  refusalsStatement,
+  toMeters,
+  toRefusals,
+} from './meters.ts'
 import { checkEvents, type EventsOptions, type EventsPage, eventStatement, eventsStatement, toPage } from './pages.ts'
 import { checkPercentiles, percentilesStatement, toPercentiles } from './percentiles.ts'
 import type {
@@ -29,6 +41,7 @@ import {
   reconciliationsStatement,
   toReconciliations,
 } from './reconciliations.ts'
+import { momentsOf, strataStatement } from './sample.ts'
 import { checkSeries, extentStatement, NO_SERIES, seriesStatement, toExtent, toSeries, USUAL_TOP } from './series.ts'
 import type { Source } from './source.ts'
 import { planSummary, type Summary, type SummaryOptions, summaryStatement, toSummary } from './summary.ts'
@@ -57,13 +70,17 @@ export interface LedgerViews extends AsyncDisposable {
   invoice(options: InvoiceOptions): Promise<Invoice>
   /** Bills beside the ledger, as `tallygate reconcile` has compared them: a row for each day and source, newest day first. */
   reconciliations(options?: ReconciliationsOptions): Promise<ReconciledDay[]>
+  /** What meters have said of themselves, the latest heard of first: how far delivery is behind, what went past them, their problems. */
+  meters(options?: MetersOptions): Promise<KeptMeter[]>
+  /** Calls that limits have refused, by time, tenant and limit, added up over all meters; the newest first. */
+  refusals(options?: RefusalsOptions): Promise<RefusalsRow[]>
   /** Deletes all that the ledger has of a tenant; gives how many events that was. */
   deleteTenant(id: string, options?: DeleteOptions): Promise<number>
   /**
    * Deletes the events of the days in UTC before the one that holds `before`, and gives how many those were. Their sums
    * stay: by tenant and day; by provider, model, endpoint, tier and host and hour; and by feature, team, project, cost
    * centre, app and environment and hour. Questions that cross these three, and those of users, sessions and tags, know
-   * only what has its events still.
+   * only what has its events still. Reports of meters that were last heard of before then go, and so do refusals.
    */
   keep(before: number, options?: DeleteOptions): Promise<number>
   close(): Promise<void>
@@ -111,7 +128,11 @@ export function viewsOf(source: Source): LedgerViews {
     },
     async percentiles(options) {
       checkPercentiles(options)
-      return toPercentiles(await source.ask(percentilesStatement(dialect, options)), options.of)
+      const { sample = 0 } = options
+      const strata = sample > 0 ? strataStatement(dialect, options) : undefined
+      const moments = strata ? momentsOf(await source.ask(strata.statement), strata.span, sample, options) : []
+      const rows = await source.ask(percentilesStatement(dialect, options, moments))
+      return toPercentiles(rows, options.of, moments.length > 0)
     },
     async events(options = {}) {
       checkEvents(options)
@@ -141,6 +162,14 @@ export function viewsOf(source: Source): LedgerViews {
       if (options.source?.includes('\0')) return []
       if ((await source.ask(isReconciledStatement(dialect))).length === 0) return []
       return toReconciliations(await source.ask(reconciliationsStatement(dialect, options)), dialect)
+    },
+    async meters(options = {}) {
+      checkMeters(options)
+      return toMeters(await source.ask(metersStatement(dialect, options)))
+    },
+    async refusals(options = {}) {
+      checkRefusals(options)
+      return toRefusals(await source.ask(refusalsStatement(dialect, options)))
     },
     deleteTenant: (id, options = {}) => deleteTenant(source, id, options),
     keep: (before, options = {}) => keep(source, before, options),

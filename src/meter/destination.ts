@@ -27,6 +27,7 @@ function postgresLater(databaseUrl: string): Ledger {
     limits: async () => (await loaded()).limits(),
     putLimit: async (limit) => (await loaded()).putLimit(limit),
     removeLimit: async (tenantId, window) => (await loaded()).removeLimit(tenantId, window),
+    report: async (report, signal) => (await loaded()).report!(report, signal),
     close: async () => (await loading)?.close?.(),
   }
 }

@@ -4,6 +4,7 @@ import type { TokenRatio } from '../call/drift.ts'
 import type { DeliveryStats } from '../delivery/delivery.ts'
 import type { LLMEvent } from '../event.ts'
 import type { HostCoverage } from './coverage.ts'
+import type { Reports } from './reports.ts'
 
 /** Counts since the meter was made. */
 export interface MeterStats {
@@ -61,13 +62,15 @@ const MODELS_REMEMBERED = 1000
 /** An application that reports calls by hand may flag them with anything. */
 const KINDS_REMEMBERED = 100
 
-export function createStats() {
+/** Each change is told of to `reports`. */
+export function createStats(reports?: Pick<Reports, 'touch' | 'refused'>) {
   const counts = { calls: 0, errors: 0, estimated: 0, flagged: 0, sampledOut: 0, refused: 0 }
   const unpriced = new Map<string, number>()
   const flags = new Map<string, number>()
   return {
     recorded({ calls = 1, error, usageSource, usageFlags }: LLMEvent): void {
       counts.calls += calls
+      reports?.touch()
       if (error !== undefined) counts.errors += calls
       if (usageSource === 'estimated' || usageSource === 'partial') counts.estimated += calls
       if (usageFlags === undefined) return
@@ -78,8 +81,9 @@ export function createStats() {
     sampledOut({ calls = 1 }: LLMEvent): void {
       counts.sampledOut += calls
     },
-    refused(): void {
+    refused(error?: unknown, tenantId?: string): void {
       counts.refused++
+      reports?.refused(error, tenantId)
     },
     unpriced(key: string): void {
       if (unpriced.size < MODELS_REMEMBERED || unpriced.has(key)) unpriced.set(key, (unpriced.get(key) ?? 0) + 1)

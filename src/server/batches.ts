@@ -13,6 +13,7 @@ import { shapeFault } from './json-shape.ts'
 import { type Caller, eventOf } from './keys.ts'
 import type { Metrics } from './metrics.ts'
 import type { Outage } from './outage.ts'
+import { REPORTS_HEADER } from './reports.ts'
 
 export interface BatchOptions {
   readonly ledger: Ledger
@@ -95,7 +96,7 @@ export function createBatches(options: BatchOptions): (request: Request, caller:
     const length = rejected.reduce((sum, { event_id, reason }) => sum + 6 * (event_id?.length ?? 0) + reason.length, 0)
     // In halves the reasons of each fit; what is in the ledger already counts as a duplicate then.
     if (length > MAX_ANSWER_LENGTH) return refusal(413, 'More is wrong with these events than fits into an answer.')
-    return answer(200, { accepted, duplicates, rejected })
+    return answer(200, { accepted, duplicates, rejected }, ledger.report === undefined ? {} : REPORTS_HEADER)
   }
 
   return async (request, caller) => {

@@ -1,8 +1,7 @@
 // The trail of changes in PostgreSQL: one for all servers over a ledger. Rows are only ever added.
 
-import { MeterError } from '../errors.ts'
 import { type PostgresOptions, postgres } from '../postgres/client.ts'
-import { postgresFault } from '../postgres/faults.ts'
+import { ledgerError } from '../postgres/faults.ts'
 import { checkSchema, inSchema, type Migrations, migrate, SCHEMA } from '../postgres/migrate.ts'
 import { runAsNobody } from '../tenant.ts'
 import type { Change, ChangeLog } from './changes.ts'
@@ -59,10 +58,7 @@ export function postgresChangeLog(
         return await db.query(inSchema(sql, schema), [...params])
       } catch (cause) {
         preparing = undefined
-        if (cause instanceof MeterError) throw cause
-        const { code, words } = postgresFault(cause)
-        const number = code === undefined ? '' : ` (${code})`
-        throw new MeterError('LEDGER_UNAVAILABLE', `The ledger in ${db.address} ${words}${number}.`, { cause })
+        throw ledgerError(db.address, cause)
       }
     })
   }

@@ -17,6 +17,7 @@ import { createMetrics, METRICS_TYPE, type RouteName } from './metrics.ts'
 import { createOutage } from './outage.ts'
 import { createPage } from './page.ts'
 import { createReadiness } from './readiness.ts'
+import { createReportIntake } from './reports.ts'
 import { createSessions, isOwnPage } from './sessions.ts'
 import { createSignIn } from './sign-in.ts'
 import type { ViewLedger } from './view-ledger.ts'
@@ -90,6 +91,7 @@ export function createIngest(options: IngestOptions): RequestHandler {
     maxWaitMs: MAX_WAIT_MS,
   })
   const takeBatch = createBatches({ ledger, maxBodyBytes, metrics, outage, admission, works, unavailable })
+  const takeReport = ledger.report && createReportIntake(ledger)
 
   const leases = options.limitStore && createLeases({ ledger, store: options.limitStore, now, went: storeWent })
   const limitsOf = ({ project }: Caller) => leases?.limitsOf(project) ?? ledger
@@ -113,7 +115,8 @@ export function createIngest(options: IngestOptions): RequestHandler {
     }
     if (name === 'page' && showPage) return showPage(request)
     if (name === 'session' && showView) return signIn(request)
-    const isThere = { leases: leases, views: showView, page: undefined, session: undefined, other: undefined }
+    const meters = isGet ? showView : takeReport
+    const isThere = { leases: leases, meters, views: showView, page: undefined, session: undefined, other: undefined }
     if (name in isThere && !isThere[name as keyof typeof isThere])
       return refusal(404, 'There is nothing at this address.')
     const caller = callerOf(request)
@@ -121,7 +124,7 @@ export function createIngest(options: IngestOptions): RequestHandler {
       return refusal(401, 'The API key is missing or unknown: send it as `Authorization: Bearer <key>`.', {
         'www-authenticate': 'Bearer',
       })
-    if (name === 'views') return showView!(request, url, caller)
+    if (name === 'views' || (name === 'meters' && isGet)) return showView!(request, url, caller)
     if (name === 'metrics') {
       if (!mayDo(caller, 'read')) return mayNot(caller)
       return isGet ? metricsPage() : wrongMethod('GET')
@@ -129,6 +132,7 @@ export function createIngest(options: IngestOptions): RequestHandler {
     if (name === 'limits' && isGet && mayDo(caller, 'read'))
       return readLimits(limitsOf(caller), tenantOf(pathname.slice(LIMITS.length)), now())
     if (!mayDo(caller, 'ingest')) return mayNot(caller)
+    if (name === 'meters') return method === 'POST' ? takeReport!(request, caller) : wrongMethod('GET, POST')
     if (name === 'ingest') return method === 'POST' ? takeBatch(request, caller) : wrongMethod('POST')
     if (name === 'leases' && isGet) return leases!.greet(caller.project)
     if (name === 'leases') return method === 'POST' ? takeLeases(request, caller) : wrongMethod('GET, POST')
@@ -168,9 +172,7 @@ export function createIngest(options: IngestOptions): RequestHandler {
     return body instanceof Response ? body : leases!.answer(body.value, caller.project, changes && noting(caller))
   }
 
-  async function isUp(): Promise<boolean> {
-    return !outage.isLasting && (await isReady())
-  }
+  const isUp = async () => !outage.isLasting && (await isReady())
 
   async function readiness(): Promise<Response> {
     if (await isUp()) return answer(200, { ok: true })
@@ -238,6 +240,7 @@ function mayNot({ role, tenant }: Caller): Response {
 function routeOf(pathname: string): RouteName {
   if (pathname === '/') return 'page'
   if (pathname === '/v1/session') return 'session'
+  if (pathname === '/v1/meters') return 'meters'
   if (isViewPath(pathname)) return 'views'
   if (pathname === '/v1/ingest') return 'ingest'
   if (pathname.startsWith(LIMITS)) return 'limits'

@@ -19,7 +19,8 @@ import { answer, refusal } from './answer.ts'
 import { ownedBy } from './lease-owner.ts'
 import { questionIn } from './lease-questions.ts'
 import { createLeaseSpend, type LeaseSpend } from './lease-spend.ts'
-import { inWords, type NoteLimit, type PlainLimits } from './limits.ts'
+import type { NoteLimit, PlainLimits } from './limits.ts'
+import { createRulesKnown, nameOf, type RulesKnown, ruleInWords } from './rules-known.ts'
 
 export interface LeasesOptions {
   readonly store: LimitStore
@@ -41,6 +42,7 @@ export interface Leases {
 interface Owned {
   readonly store: LimitStore
   readonly spend: LeaseSpend
+  readonly known: RulesKnown
   /** Where plain limits of tenants are kept besides, for `GET /v1/limits` and for reports: those of no project. */
   readonly ledger: Ledger | undefined
 }
@@ -56,7 +58,8 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
     if (!owned) {
       const own = ownedBy(store, project)
       const spend = createLeaseSpend({ ledger, store: own, project, now, failed: went })
-      owned = { store: own, spend, ledger: project === undefined ? ledger : undefined }
+      const book = project === undefined ? ledger : undefined
+      owned = { store: own, spend, known: createRulesKnown(own), ledger: book }
       owners.set(project, owned)
     }
     return owned
@@ -73,16 +76,16 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
 
   async function bring(): Promise<void> {
     const { rules, removed } = await store.changes(0)
-    const known = new Set([...rules, ...removed].map(nameOf))
+    const names = new Set([...rules, ...removed].map(nameOf))
     for (const limit of await ledger.limits()) {
       const rule = ruleFrom(limit)
-      if (!known.has(nameOf(rule))) await store.setLimit(rule)
+      if (!names.has(nameOf(rule))) await store.setLimit(rule)
     }
   }
 
   async function ask(
     question: Question,
-    { store: own, spend, ledger: book }: Owned,
+    { store: own, spend, known, ledger: book }: Owned,
     note?: NoteLimit,
   ): Promise<object> {
     switch (question.op) {
@@ -90,7 +93,7 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
         return toWireChanges(await own.changes(question.since))
       case 'set': {
         const rule = fromWireRule(question.rule)
-        const before = note && (await known(own, rule))
+        const before = note && (await known.inWords(rule))
         await own.setLimit(rule)
         const tenantId = tenantOf(rule)
         const after = ruleInWords(rule)
@@ -104,7 +107,7 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
         return {}
       }
       case 'remove': {
-        const before = note && (await known(own, question.key))
+        const before = note && (await known.inWords(question.key))
         await own.removeLimit(question.key)
         const tenantId = tenantOf(question.key)
         const of = tenantId ?? question.key.scope
@@ -178,24 +181,9 @@ function storedIn(rule: LimitRule): StoredLimit[] {
   return [{ tenantId, window, limit: picoFromNano(limitNanoUsd), mode }]
 }
 
-/** As the store has it; `null` for none. */
-async function known(store: LimitStore, key: LimitKey): Promise<string | null> {
-  const rule = (await store.changes(0)).rules.find((one) => nameOf(one) === nameOf(key))
-  return rule === undefined ? null : ruleInWords(rule)
-}
-
-function ruleInWords({ per: window, limitNanoUsd, mode, settings }: LimitRule): string {
-  const more = Object.keys(settings).length > 0 ? `, ${JSON.stringify(settings)}` : ''
-  return inWords({ window, limit: picoFromNano(limitNanoUsd), mode }) + more
-}
-
 /** Of a limit that is for a whole tenant. */
 function tenantOf({ scope }: LimitKey): string | undefined {
   const fields = fieldsOf(scope)
   const [[field, tenantId] = ['', undefined]] = fields
   return fields.length === 1 && field === 'tenant' ? tenantId : undefined
-}
-
-function nameOf({ scope, per }: LimitKey): string {
-  return `${per} ${scope}`
 }

@@ -1,7 +1,17 @@
 // What the server counts of itself, as Prometheus reads it: the text format of version 0.0.4.
 
 /** Bounded on purpose: an address or a tenant as a label would let strangers make rows without end. */
-export type RouteName = 'ingest' | 'limits' | 'leases' | 'metrics' | 'health' | 'views' | 'session' | 'page' | 'other'
+export type RouteName =
+  | 'ingest'
+  | 'meters'
+  | 'limits'
+  | 'leases'
+  | 'metrics'
+  | 'health'
+  | 'views'
+  | 'session'
+  | 'page'
+  | 'other'
 
 export interface Counts {
   requests: number

@@ -2,39 +2,16 @@
 
 import { MeterError } from '../errors.ts'
 import { toWire } from '../event.ts'
-import { MEASURES, ORDERS, type Query, STEPS } from '../ledger/query.ts'
+import { MEASURES, ORDERS, STEPS } from '../ledger/query.ts'
 import { formatUsd } from '../money.ts'
-import type { ChangeLog } from './changes.ts'
-import type { Caller } from './keys.ts'
-import type { PlainLimits } from './limits.ts'
-import type { ViewLedger } from './view-ledger.ts'
+import { type Addresses, toldRange } from './view-address.ts'
 import { type LimitEntry, limitsView } from './view-limits.ts'
-import { type QueryReader, RANGE } from './view-query.ts'
+import { METER_ADDRESSES } from './view-meters.ts'
+import { RANGE } from './view-query.ts'
 import { reconciliationsView } from './view-reconciliations.ts'
-import { figuresOf, rowOf, tableOf, timeOf, totalsTable, type View } from './view-rows.ts'
+import { figuresOf, rowOf, tableOf, totalsTable } from './view-rows.ts'
 
-export interface ViewsOptions {
-  readonly ledger: ViewLedger
-  /** The limits that a caller sees. */
-  readonly limitsOf: (caller: Caller) => PlainLimits
-  /** What the server says of itself. */
-  readonly health: () => Promise<Readonly<Record<string, unknown>>>
-  /** Who changed what; without it there is no such address. */
-  readonly changes?: ChangeLog | undefined
-  readonly now: () => number
-}
-
-export interface Asked {
-  readonly query: QueryReader
-  readonly caller: Caller
-  /** The range and the labels that are asked for, within what the caller may see. */
-  readonly over: () => Query
-}
-
-export interface Address {
-  readonly takes: readonly string[]
-  view(asked: Asked): Promise<View>
-}
+export type { Address, Asked, ViewsOptions } from './view-address.ts'
 
 const EVERY_MS = { hour: 3_600_000, day: 86_400_000, week: 604_800_000, month: 2_592_000_000 }
 const MOST_BUCKETS = 5000
@@ -63,7 +40,7 @@ const EVENT_COLUMNS = [
   'error',
 ] as const
 
-export const ADDRESSES: Readonly<Record<string, (options: ViewsOptions) => Address>> = {
+export const ADDRESSES: Addresses = {
   '/v1/summary': ({ ledger, now }) => ({
     takes: ['time_zone', 'where', 'format'],
     async view({ query, over }) {
@@ -157,7 +134,7 @@ export const ADDRESSES: Readonly<Record<string, (options: ViewsOptions) => Addre
     },
   }),
   '/v1/percentiles': ({ ledger }) => ({
-    takes: ['of', 'by', 'limit', ...RANGE, 'where', 'format'],
+    takes: ['of', 'by', 'limit', 'sample', ...RANGE, 'where', 'format'],
     async view({ query, over }) {
       const of = query.oneOf('of', MEASURES) ?? 'duration_ms'
       const [by, further] = query.dimensions('by')
@@ -168,6 +145,7 @@ export const ADDRESSES: Readonly<Record<string, (options: ViewsOptions) => Addre
         of,
         ...(by && { by }),
         limit: query.count('limit', 1, 1000) ?? 100,
+        sample: query.count('sample', 100, 100_000),
       })
       const shown = rows.map(({ key, calls, p50, p90, p95, p99 }) => {
         const [at50, at90, at95, at99] = [p50, p90, p95, p99].map(told)
@@ -175,7 +153,7 @@ export const ADDRESSES: Readonly<Record<string, (options: ViewsOptions) => Addre
       })
       const header = [...(by ? [by] : []), 'calls', 'p50', 'p90', 'p95', 'p99']
       return {
-        body: { ...toldRange(asked), of, by: by ?? null, rows: shown },
+        body: { ...toldRange(asked), of, by: by ?? null, sampled: rows.some(({ isSample }) => isSample), rows: shown },
         table: tableOf(`percentiles-${of}`, header, shown),
       }
     },
@@ -213,6 +191,7 @@ export const ADDRESSES: Readonly<Record<string, (options: ViewsOptions) => Addre
       )
     },
   }),
+  ...METER_ADDRESSES,
   '/v1/health': ({ health }) => ({
     takes: [],
     async view() {
@@ -232,8 +211,4 @@ const CHANGE_COLUMNS = ['at', 'by', 'what', 'of', 'before', 'after']
 /** A sum of money as its digits. */
 function told(value: number | bigint): number | string {
   return typeof value === 'bigint' ? formatUsd(value) : value
-}
-
-function toldRange({ since, until }: Query) {
-  return { since: timeOf(since), until: timeOf(until) }
 }

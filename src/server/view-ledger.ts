@@ -4,5 +4,14 @@ import type { LedgerViews } from '../ledger/views.ts'
 
 export type ViewLedger = Pick<
   LedgerViews,
-  'totals' | 'series' | 'percentiles' | 'summary' | 'events' | 'event' | 'invoice' | 'reconciliations'
+  | 'totals'
+  | 'series'
+  | 'percentiles'
+  | 'summary'
+  | 'events'
+  | 'event'
+  | 'invoice'
+  | 'reconciliations'
+  | 'meters'
+  | 'refusals'
 >

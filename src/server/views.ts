@@ -5,6 +5,7 @@ import { toWire } from '../event.ts'
 import type { Query, Where } from '../ledger/query.ts'
 import { refusal, wrongMethod } from './answer.ts'
 import { invoiceView } from './invoice-view.ts'
+import { createKeptAnswers } from './kept-answers.ts'
 import { type Caller, mayDo } from './keys.ts'
 import { usagePage } from './usage-page.ts'
 import { usageOf } from './usage-view.ts'
@@ -28,6 +29,8 @@ export function isViewPath(pathname: string): boolean {
 export function createViews(options: ViewsOptions): Views {
   const { ledger, limitsOf, now } = options
   const addresses = new Map(Object.entries(ADDRESSES).map(([path, make]) => [path, make(options)]))
+
+  const kept = createKeptAnswers(now)
 
   async function eventView(id: string, { project }: Caller): Promise<Response | View> {
     const event = await ledger.event(id)
@@ -67,8 +70,13 @@ export function createViews(options: ViewsOptions): Views {
     const { takes, view } = addresses.get(pathname)!
     const query = createQueryReader(searchParams, takes)
     const over = () => withinProject({ ...query.range(), where: query.where() }, caller)
-    const asked = { query, caller, over }
-    return show(request, query.oneOf('format', FORMATS), await view(asked))
+    const format = query.oneOf('format', FORMATS)
+    const name = JSON.stringify([pathname, [...searchParams].sort(), caller.project])
+    const isFresh = /no-cache/i.test(request.headers.get('cache-control') ?? '')
+    const answer = await kept.answerTo(name, () => view({ query, caller, over }), isFresh)
+    const response = show(request, format, answer.view)
+    if (answer.ageMs >= 1000) response.headers.set('age', String(Math.floor(answer.ageMs / 1000)))
+    return response
   }
 }
 

@@ -1,4 +1,4 @@
-// The bytes of a batch on the wire.
+// The bytes of a batch on the wire, and of whatever else goes the same way.
 
 import { SCHEMA_VERSION, toWire } from '../event.ts'
 import type { Batch } from './sink.ts'
@@ -10,7 +10,10 @@ const ASYNC_FROM_BYTES = 64 * 1024
 
 export async function encodeBatch(batch: Batch, gzip: boolean): Promise<Uint8Array> {
   const list = batch.json === undefined ? JSON.stringify(batch.events.map(toWire)) : `[${batch.json.join(',')}]`
-  const text = `{"schema_version":${SCHEMA_VERSION},"batch_id":${JSON.stringify(batch.id)},"events":${list}}`
+  return pack(`{"schema_version":${SCHEMA_VERSION},"batch_id":${JSON.stringify(batch.id)},"events":${list}}`, gzip)
+}
+
+export async function pack(text: string, gzip: boolean): Promise<Uint8Array> {
   const bytes = Buffer.from(text)
   if (!gzip) return bytes
   const zlib = await import('node:zlib')

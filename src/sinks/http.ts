@@ -3,7 +3,8 @@
 import { expected, MeterError } from '../errors.ts'
 import { runAsNobody } from '../tenant.ts'
 import { deliveryOf } from './http-answer.ts'
-import { encodeBatch } from './http-body.ts'
+import { encodeBatch, pack } from './http-body.ts'
+import type { MeterReport } from './meter-report.ts'
 import { type Batch, type Delivery, isEmpty, type Sink } from './sink.ts'
 
 export interface HttpSinkOptions {
@@ -24,6 +25,10 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** A megabyte or less of JSON, and a tenth of what an endpoint has to take (docs/wire.md). */
 const LARGE_BATCH = 1000
 const TOKEN = /^[\x21-\x7e]+$/
+/** In the answer to a batch: the endpoint takes reports at `meters` beside it, and which version of them at most. */
+const REPORTS_HEADER = 'tallygate-meters'
+/** Whoever answers so is another than the one that said it. */
+const TAKES_NONE = new Set([404, 405, 410, 415, 501])
 
 /**
  * @example
@@ -47,6 +52,32 @@ export function httpSink(options: HttpSinkOptions): Sink {
   /** A retry must carry the same bytes, and must not pay for them twice. */
   const bodies = new WeakMap<Batch, Promise<Uint8Array>>()
   let client: Promise<Client> | undefined
+  /** Whether the endpoint has said that it takes reports of meters: one that has not never sees any. */
+  let takesReports = false
+
+  async function post(to: URL, more: Readonly<Record<string, string>>, body: Uint8Array, signal: AbortSignal) {
+    const { request, agent } = await (client ??= openClient())
+    return request(to, {
+      method: 'POST',
+      headers: { ...headers, ...more },
+      body,
+      dispatcher: agent,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    })
+  }
+
+  /** Beside the ingest address, whatever stands before and behind that. */
+  async function tell(report: MeterReport, signal: AbortSignal): Promise<boolean> {
+    const { toWireReport } = await import('./meter-report.ts')
+    const to = new URL(url)
+    to.pathname = url.pathname.replace(/[^/]*\/?$/, 'meters')
+    const answer = await post(to, {}, await pack(JSON.stringify(toWireReport(report)), gzip), signal)
+    await answer.body.dump()
+    if (answer.statusCode < 300) return true
+    if (!TAKES_NONE.has(answer.statusCode)) throw new Error(`it answered ${answer.statusCode}`)
+    takesReports = false
+    return false
+  }
 
   async function send(batch: Batch, signal: AbortSignal): Promise<Delivery> {
     let body: Uint8Array
@@ -61,14 +92,7 @@ export function httpSink(options: HttpSinkOptions): Sink {
       }
     }
     try {
-      const { request, agent } = await (client ??= openClient())
-      const answer = await request(url, {
-        method: 'POST',
-        headers: { ...headers, 'idempotency-key': batch.id },
-        body,
-        dispatcher: agent,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-      })
+      const answer = await post(url, { 'idempotency-key': batch.id }, body, signal)
       if (answer.statusCode >= 300) {
         // What an error body says is not for us to repeat: it can quote the events.
         await answer.body.dump()
@@ -80,6 +104,7 @@ export function httpSink(options: HttpSinkOptions): Sink {
         const message = `${address} answered ${answer.statusCode} with a web page: there is no ingest endpoint at this address`
         return { outcome: 'paused', error: new MeterError('DELIVERY_REJECTED', message) }
       }
+      takesReports = answer.headers[REPORTS_HEADER] !== undefined
       return deliveryOf(answer.statusCode, undefined, await readJson(answer.body), address)
     } catch (cause) {
       const reason = nameOf(cause)
@@ -92,6 +117,7 @@ export function httpSink(options: HttpSinkOptions): Sink {
     largeBatch: LARGE_BATCH,
     send: (batch, signal) =>
       isEmpty(batch) ? Promise.resolve({ outcome: 'delivered' }) : runAsNobody(() => send(batch, signal)),
+    report: async (report, signal) => takesReports && runAsNobody(() => tell(report, signal)),
     async close() {
       const opened = client
       client = undefined

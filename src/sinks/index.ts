@@ -21,6 +21,7 @@ export {
   type TotalsRow,
 } from './ledger.ts'
 export { type MemorySink, memorySink } from './memory.ts'
+export type { MeterReport, RefusedCalls, RefusedCode, ReportedProblem, UnmeteredHost } from './meter-report.ts'
 export { type OpenMeterSinkOptions, openMeterSink } from './openmeter.ts'
 export type { OtelMeter } from './otel/metrics.ts'
 export { type Attributes, genAiAttributes, type NameSet } from './otel/names.ts'

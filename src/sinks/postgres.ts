@@ -8,6 +8,7 @@ import { runAsNobody } from '../tenant.ts'
 import { fromRow } from './columns.ts'
 import type { EventLedger, StoredLimit } from './ledger.ts'
 import { createMonths } from './postgres/months.ts'
+import { keepStatement } from './postgres/reports.ts'
 import { repriceEvents } from './postgres/repricings.ts'
 import { SPENT } from './postgres/roll-ups.ts'
 import { insertOf, type Row, SELECTED, toRows } from './postgres/rows.ts'
@@ -69,8 +70,7 @@ export function postgresLedger(options: PostgresLedgerOptions): PostgresLedger {
   }
 
   async function write(batch: Batch): Promise<Delivery> {
-    if (readOnly)
-      return { outcome: 'paused', error: new MeterError('LEDGER_UNAVAILABLE', `${whose()} was opened for reports.`) }
+    if (readOnly) return { outcome: 'paused', error: readOnlyFault() }
     const { lists, months: needed, repeated, rejected } = toRows(batch)
     let duplicates = repeated
     try {
@@ -103,6 +103,7 @@ export function postgresLedger(options: PostgresLedgerOptions): PostgresLedger {
   }
 
   const whose = () => `The ledger in ${db.address}`
+  const readOnlyFault = () => new MeterError('LEDGER_UNAVAILABLE', `${whose()} was opened for reports.`)
 
   function sentence(cause: unknown): MeterError {
     if (cause instanceof MeterError) return cause
@@ -148,6 +149,12 @@ export function postgresLedger(options: PostgresLedgerOptions): PostgresLedger {
             runAsNobody(() => write(batch)),
             whose,
           ),
+    async report(report) {
+      if (readOnly) throw readOnlyFault()
+      const [sql, params] = keepStatement(report, Date.now())
+      await attempt(() => db.query(inSchema(sql, schema), params))
+      return true
+    },
     async totals(query) {
       const rows = await ask(totalsStatement(query, POSTGRES))
       return rows.map((row) => toTotalsRow(row, query.by.length, POSTGRES))

@@ -1,6 +1,7 @@
 // The contract of a sink: where batches of events go.
 
 import type { LLMEvent } from '../event.ts'
+import type { MeterReport } from './meter-report.ts'
 
 /** Events that travel together. Frozen when made: a retry carries the same bytes under the same id. */
 export interface Batch {
@@ -47,6 +48,12 @@ export interface Sink {
   send(batch: Batch, signal: AbortSignal): Promise<Delivery>
   /** Takes a batch without waiting, for the moment of process exit; left out where that cannot be. */
   sendSync?(batch: Batch): Delivery
+  /**
+   * Keeps what the meter says of itself, beside its events; left out where there is no place for it. Resolves to false
+   * where nobody there takes it, and rejects where it could not be kept now. A report that comes twice or late changes
+   * nothing.
+   */
+  report?(report: MeterReport, signal: AbortSignal): Promise<boolean>
   close?(): Promise<void>
 }
 

@@ -123,6 +123,11 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
         open?.db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
       }
     },
+    async report(report) {
+      const { keepReport } = await import('./sqlite/reports.ts')
+      ask((db) => keepReport(db, report, Date.now()))
+      return true
+    },
     async totals(query) {
       const { sql, values } = totalsStatement(query, SQLITE)
       const rows = ask((db) => reading(db, sql).all(values))

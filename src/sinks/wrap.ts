@@ -2,6 +2,7 @@
 
 import { expected, MeterError } from '../errors.ts'
 import type { LLMEvent } from '../event.ts'
+import type { MeterReport } from './meter-report.ts'
 import type { Batch, Delivery, RejectedEvent, Sink } from './sink.ts'
 
 /** What a wrapper makes of a batch: made once, so that a retry carries the same. */
@@ -79,6 +80,7 @@ function wrap(sink: Sink, name: string, change: (event: LLMEvent) => LLMEvent | 
         return withRejected(inner.events.length === 0 ? DONE : sink.sendSync!(inner), rejected)
       },
     }),
+    ...(sink.report && { report: (report: MeterReport, signal: AbortSignal) => sink.report!(report, signal) }),
     ...(sink.close && { close: () => sink.close!() }),
   }
 }
@@ -138,6 +140,15 @@ export function fanOut(sinks: readonly Sink[], { name = 'fan-out' }: { readonly 
           sinks,
           sinks.map((sink) => takenOf(batch).get(sink) ?? note(sink, batch, sink.sendSync!(batch))),
         ),
+    }),
+    ...(sinks.some(({ report }) => report !== undefined) && {
+      // To all of them, whatever one says: a report that is kept twice changes nothing.
+      async report(report: MeterReport, signal: AbortSignal) {
+        const kept = await Promise.allSettled(sinks.map(async (sink) => sink.report?.(report, signal) ?? false))
+        const failed = kept.find((one) => one.status === 'rejected')
+        if (failed) throw failed.reason
+        return kept.some((one) => one.status === 'fulfilled' && one.value)
+      },
     }),
     async close() {
       await Promise.all(sinks.map((sink) => sink.close?.()))

@@ -269,7 +269,7 @@ describe.each(Object.entries(LEDGERS))('the views of the %s ledger', (name, kind
         const alone = EVENTS.filter((one) => isWanted(one, query) && one.calls === undefined)
         const rank = <T extends number | bigint>(values: readonly T[], share: number) =>
           [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))[Math.ceil((values.length * share) / 100) - 1]
-        for (const row of await views.percentiles({ ...query, of: 'duration_ms', by })) {
+        for (const row of await views.percentiles({ ...query, of: 'duration_ms', by, sample: 100 })) {
           const values = alone.flatMap((one) =>
             by === undefined || textOf(one, by) === row.key ? (one.durationMs ?? []) : [],
           )
@@ -291,6 +291,42 @@ describe.each(Object.entries(LEDGERS))('the views of the %s ledger', (name, kind
       }),
       { numRuns: numRuns / 3 },
     )
+  })
+
+  test('take percentiles of many calls from a sample that is spread over all of them', async () => {
+    await using other = await kind.book()
+    // Ever more calls towards the end, and the later ones take longer: a sample by the clock would be far too quick.
+    const count = 5200
+    await other.put(
+      ...Array.from({ length: count }, (_, i) => {
+        const at = Math.floor(FROM + 6 * DAY * Math.sqrt(i / count))
+        return event({ at, tenantId: i % 13 === 0 ? 'small' : 'acme', durationMs: i })
+      }),
+    )
+    const it = other.views()
+    const rankOf = (value: number) => Math.round((value * 100) / count)
+    for (const query of [{}, { where: { tenant: ['small'] } }, { since: FROM - DAY, until: FROM + 7 * DAY }]) {
+      const [row, ...others] = await it.percentiles({ ...query, of: 'duration_ms', sample: 1000 })
+      if (query.where) expect(row).toMatchObject({ calls: count / 13 })
+      else {
+        expect(others).toEqual([])
+        expect(row).toMatchObject({ isSample: true })
+        expect(Math.round(row!.calls / 100)).toBe(10)
+      }
+      for (const rank of [50, 90, 95, 99] as const)
+        expect(Math.abs(rankOf(row![`p${rank}`]) - rank)).toBeLessThanOrEqual(1)
+    }
+    const byTenant = await it.percentiles({ of: 'duration_ms', by: 'tenant', sample: 1000 })
+    expect(byTenant.map(({ key }) => key)).toEqual(['acme', 'small'])
+    expect(await it.percentiles({ of: 'duration_ms' })).toEqual([
+      { key: null, calls: count, p50: 2599, p90: 4679, p95: 4939, p99: 5147 },
+    ])
+    // Days whose events are gone are counted in the roll-ups still.
+    await it.keep(FROM + 4 * DAY)
+    const [left] = await it.percentiles({ of: 'duration_ms', sample: 1000 })
+    const [exact] = await it.percentiles({ of: 'duration_ms' })
+    expect(exact!.p50).toBeGreaterThan(3000)
+    expect(left).toEqual(exact)
   })
 
   test('give the events, newest first, in pages that put together are all of them', async () => {

@@ -215,8 +215,8 @@ test('a trail that cannot be written is said, and the limit is set all the same'
 
 describe('what cannot be', () => {
   test.each([
-    [['sett', 'acme'], '`limits` takes list, set, remove; got "sett"; did you mean `set`?'],
-    [['set', 'acme', 'birch'], '`limits` takes list | set | remove, got "birch" besides.'],
+    [['sett', 'acme'], '`limits` takes list, set, remove, refused; got "sett"; did you mean `set`?'],
+    [['set', 'acme', 'birch'], '`limits` takes list | set | remove | refused, got "birch" besides.'],
     [['set', 'acme', '--tenant', 'birch', '--usd', '1'], 'Name the tenant once: "acme" or `--tenant`.'],
     [['set', 'acme'], '`limits set` needs `--usd <dollars>`.'],
     [['set', '--usd', '5'], 'Say whose limit it is: a tenant, `--user`, `--feature`'],

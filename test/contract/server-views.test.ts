@@ -408,6 +408,24 @@ test('a limit that an application sets over its leases is in the trail, and once
   expect(changes[0]!.by).toMatch(/^[0-9a-f]{8}$/)
 })
 
+test('a thousand limits set one after the other are not read a thousand times over', async () => {
+  const behind = memoryLimitStore()
+  let read = 0
+  const counted = async (since: number) => {
+    const changes = await behind.changes(since)
+    read += changes.rules.length
+    return changes
+  }
+  const server = await stage([], { limitStore: { ...behind, changes: counted } })
+  const store = httpLimitStore({ url: server.url, apiKey: 'sends' })
+  for (let i = 0; i < 1000; i++) await store.setLimit(ruleOf(`t-${i}`, { usd: 1 }))
+  expect(read).toBeLessThan(2000)
+  await behind.setLimit(ruleOf('t-7', { usd: 3 }))
+  await store.setLimit(ruleOf('t-7', { usd: 4 }))
+  const { changes } = (await server.json('/v1/changes')).body as { changes: { before: string }[] }
+  expect(changes[0]).toMatchObject({ of: 't-7', before: '$3 per month, expected', after: '$4 per month, expected' })
+})
+
 test('limits of many tenants are told with what is spent of each', async () => {
   const server = await stage(storyOf(200, NOW, 20))
   for (let i = 0; i < 60; i++)

@@ -14,6 +14,7 @@ import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { fanOut, filter, map } from '../../src/sinks/wrap.ts'
 import { ingest, temporaryFolder } from '../support/ingest.ts'
 import { LEDGERS, stopServers } from '../support/ledgers.ts'
+import { meterReport } from '../support/meter-reports.ts'
 
 interface Bench extends AsyncDisposable {
   readonly sink: Sink
@@ -315,6 +316,18 @@ describe.each(Object.entries(SINKS))('the %s sink', (_, make) => {
     await bench.sink.close?.()
     await bench.sink.close?.()
     expect(await bench.sink.send(batch(event()), signal)).toMatchObject({ outcome: 'delivered' })
+  })
+
+  test('is told what the meter says of itself, where it can be at all, before and after its events', async () => {
+    await using bench = await make()
+    if (bench.sink.report === undefined) return
+    const [first, second] = [meterReport(), meterReport({ sequence: 3 })]
+    expect(await bench.sink.report(first, signal)).toBeTypeOf('boolean')
+    const one = event()
+    await bench.sink.send(batch(one), signal)
+    expect(await bench.sink.report(second, signal)).toBe(true)
+    expect(await bench.sink.report(second, signal)).toBe(true)
+    expect(await bench.arrived()).toEqual([one])
   })
 
   test('takes batches without waiting, where it can at all', async () => {

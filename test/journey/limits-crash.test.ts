@@ -32,6 +32,7 @@ function start(dir: string, env: Record<string, string> = {}) {
     calls: () => count('ok'),
     refused: () => count('LIMIT_EXCEEDED'),
     problems: () => problems,
+    /** Looks often: what is to be killed in the middle of something is there for milliseconds. */
     async until(isTrue: () => boolean) {
       for (const end = Date.now() + 30_000; !isTrue(); await new Promise((resolve) => setTimeout(resolve, 5)))
         if (Date.now() > end || child.exitCode !== null) throw new Error(`It did not come to that: ${said} ${problems}`)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { entries, root } from '../../scripts/entries.mjs'
 
-const { library, commands } = entries()
+const { library, commands, threads } = entries()
 const require = createRequire(import.meta.url)
 
 describe.each(library)('dist/$name', ({ name, source, outputs }) => {
@@ -29,6 +29,10 @@ describe.each(library)('dist/$name', ({ name, source, outputs }) => {
 test.each(commands)('dist/$name is a command that a shell can start', ({ outputs: [file = ''] }) => {
   expect(readFileSync(join(root, file), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   expect(statSync(join(root, file)).mode & 0o111).not.toBe(0)
+})
+
+test.each(threads)('dist/$name runs in a thread', ({ source, outputs }) => {
+  for (const file of [source, ...outputs]) expect(existsSync(join(root, file))).toBe(true)
 })
 
 test('`module-sync` comes first, so that an application that imports and requires has one meter', () => {

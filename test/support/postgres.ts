@@ -38,9 +38,9 @@ function binaries(): string {
 /** PostgreSQL refuses to run as root. */
 const NOBODY = 65_534
 /** No test cuts the power. */
-const SETTINGS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=32MB', 'max_connections=60']
+const SETTINGS = { fsync: 'off', full_page_writes: 'off', shared_buffers: '32MB', max_connections: '60' }
 
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres(own: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
   const bin = binaries()
   const folder = mkdtempSync(join(tmpdir(), 'tallygate-pg-'))
   const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
@@ -55,7 +55,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   const port = await freePort()
   const start = () =>
     new Promise<ReturnType<typeof spawn>>((resolve, reject) => {
-      const settings = SETTINGS.flatMap((setting) => ['-c', setting])
+      const settings = Object.entries({ ...SETTINGS, ...own }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
       const child = spawn(
         join(bin, 'postgres'),
         ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, ...settings],

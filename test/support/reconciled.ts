@@ -40,6 +40,7 @@ export async function putDays(place: LedgerPlace, ...days: readonly Compared[]):
             logged,
             loggedQuantity: 1000,
             billedQuantity: 1000,
+            isCounted: true,
             listCost: undefined,
             rows: 1,
             item: undefined,
@@ -50,7 +51,7 @@ export async function putDays(place: LedgerPlace, ...days: readonly Compared[]):
           },
         ],
         causes: shares.map(([cause, cost]) => ({ ...key, day, cause, cost, quantity: 1 })),
-        canonical: noCalls(),
+        canonical: noCalls,
         apply: false,
       })
     }

@@ -249,6 +249,47 @@ test('a text that is not the one whose hash was kept is named', async () => {
   ])
 })
 
+describe('a video', () => {
+  const at = (tokens: number, over: Partial<LLMEvent> = {}) =>
+    call({ 'output.video': tokens }, { provider: 'byteplus', model: 'seedance-1-0-pro', costUsd: '0.5', ...over })
+
+  test('whose file cannot be read is unverifiable, and the audit goes on', async () => {
+    const folder = temporaryFolder()
+    onTestFinished(() => folder[Symbol.dispose]())
+    const broken = join(folder.path, 'broken.mp4')
+    writeFileSync(broken, 'no video')
+    const report = await reportOf([
+      { event: at(900), video: broken },
+      { event: at(900, { responseId: 'gone' }), video: join(folder.path, 'gone.mp4') },
+      { event: at(900, { responseId: 'none' }) },
+    ])
+    expect(labels(report)).toEqual(['video UNVERIFIABLE'])
+    expect(report.unverifiable).toEqual([
+      expect.objectContaining({ calls: 2, why: expect.stringContaining('cannot be read as an MP4') }),
+      expect.objectContaining({ calls: 1, why: 'The video that was delivered is not at hand.' }),
+    ])
+  })
+
+  test('is no text, whatever is said beside it', async () => {
+    const report = await reportOf([{ event: at(900), text: said(ANSWER) }])
+    expect([labels(report), kinds(report)]).toEqual([['video UNVERIFIABLE'], []])
+  })
+
+  test('of another size than is billed is told of its file, with what the rest cost', async () => {
+    const { lines, videos } = await demoLog(5)
+    const only = lines.filter((line) => line.includes('output.video'))
+    const { report } = await auditOf(only, 'jsonl', videos)
+    expect(labels(report)).toEqual(['video EXACT'])
+    expect(report.findings).toEqual([
+      expect.objectContaining({
+        kind: 'video-above',
+        what: expect.stringContaining('than the file comes to, by the width'),
+      }),
+    ])
+    expect(report.findings[0]!.beyond).toBeGreaterThan(0n)
+  })
+})
+
 test('the money of all labels adds up to all that was spent', async () => {
   const report = await reportOf([
     {
@@ -281,7 +322,10 @@ test('no report has a word of what was said, and no name is markup in it', async
   expect(page).toContain('never a verdict')
 })
 
-async function auditOf(lines: readonly string[], format = 'jsonl') {
+async function auditOf(lines: readonly string[], format = 'jsonl', videos: ReadonlyMap<string, Buffer> = new Map()) {
+  const folder = temporaryFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  for (const [id, mp4] of videos) writeFileSync(join(folder.path, `${id}.mp4`), mp4)
   const auditing = createAudit({ book })
   const faults: string[] = []
   const bytes = async function* () {
@@ -289,7 +333,8 @@ async function auditOf(lines: readonly string[], format = 'jsonl') {
   }
   for await (const row of readAuditedLog(bytes(), { format, book })) {
     if ('fault' in row) faults.push(`${row.line}: ${row.fault}`)
-    else await auditing.add(row)
+    else if (videos.size === 0) await auditing.add(row)
+    else await auditing.add({ ...row, video: join(folder.path, `${row.event.responseId}.mp4`) })
   }
   return { report: auditing.report(), faults }
 }
@@ -340,8 +385,8 @@ describe('the demonstration', () => {
   test.each([20_261_122, Math.floor(Math.random() * 1e9)])(
     'of the seed %i finds every fault and invents none',
     async (seed) => {
-      const { lines, planted } = await demoLog(seed)
-      const { report, faults } = await auditOf(lines)
+      const { lines, videos, planted } = await demoLog(seed)
+      const { report, faults } = await auditOf(lines, 'jsonl', videos)
       expect(faults).toEqual([])
       const named = (list: readonly { readonly kind: string; readonly model: string; readonly calls: number }[]) =>
         list.map(({ kind, model, calls }) => `${kind} ${model} ${calls}`).sort()
@@ -419,6 +464,7 @@ describe('tallygate audit', () => {
     [['--hashes', '/nowhere'], '`--hashes` goes with a log'],
     [['--json', '--markdown'], 'either `--json` or `--markdown`'],
     [['@/nothing.jsonl'], 'There is no file'],
+    [['--videos', '/nowhere'], 'There is no folder /nowhere.'],
     [['@/log.jsonl', '--format', 'csv'], 'format'],
   ])('with %j says what is wrong', async (args, sentence) => {
     await expect(run(...args)).rejects.toThrow(sentence)

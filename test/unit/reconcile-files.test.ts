@@ -3,7 +3,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { openLedger } from '../../src/ledger/index.ts'
 import { reconcile } from '../../src/reconcile/reconcile.ts'
+import { aliasesOf } from '../../src/reconcile/shape.ts'
 import { awsCurStatement } from '../../src/reconcile/sources/aws-cur.ts'
 import { azureCostsStatement } from '../../src/reconcile/sources/azure-costs.ts'
 import { csvStatement } from '../../src/reconcile/sources/csv.ts'
@@ -97,6 +99,16 @@ describe('each form', () => {
     ])
   })
 
+  test.each([
+    ['bedrock', 'aws', 'bedrock/us.anthropic.claude-opus-5', 'us.anthropic.claude-opus-5'],
+    ['vertex_ai', 'vertex', 'vertex_ai/gemini-3.8-flash', 'gemini-3.8-flash'],
+    ['xai', 'xAI', 'grok-4', 'grok-4'],
+  ])('LiteLLM: %s is %s', async (theirs, provider, model, ours) => {
+    const row = { request_id: '1', startTime: '2026-10-01T10:00:00Z', spend: 1, model, custom_llm_provider: theirs }
+    const statement = liteLlmStatement({ path: file(row), provider })
+    expect(await all(statement)).toMatchObject([{ provider: statement.provider, model: ours }])
+  })
+
   test('Google Cloud: less its credits, the model and the kind of token out of the SKU', async () => {
     const row = {
       service: { description: 'Vertex AI' },
@@ -173,7 +185,7 @@ describe('a file that is not what it should be stops, and says what was expected
     [
       'a line is there twice',
       [header, good, good.replace('1000', '7'), good],
-      'CSV file, line 4: expected the line to be one that is there once, got the same as line 2.',
+      'CSV file, line 4: expected the line to be one that is there once, got the same as on line 2.',
     ],
     [
       'it is cut off in mid-line',
@@ -199,6 +211,16 @@ describe('a file that is not what it should be stops, and says what was expected
       'an amount that is none',
       [header, good.replace('0.002', 'free')],
       'CSV file, line 2: expected `cost` to be an amount in decimal digits, got "free".',
+    ],
+    [
+      'another kind of file, of which nothing is repeated',
+      ['{"prompt":"who sang, and where?","date":1}'],
+      'CSV file: expected a column `date` or `day` or `start` or `since`, got a first line that is not of names.',
+    ],
+    [
+      'days that begin at the midnight of another clock',
+      [header, good.replace('2026-10-01', '2026-10-01T00:00:00-07:00')],
+      'CSV file, line 2: expected `date` to be a day in UTC, or an hour with its `end`: the midnight of another clock may be either, got "2026-10-01T00:00:00-07:00".',
     ],
     [
       'a kind of token that nobody knows',
@@ -241,6 +263,19 @@ describe('a file that is not what it should be stops, and says what was expected
     )
   })
 
+  test('days that are not final yet, which is no fault of the file', async () => {
+    const path = join(folder(), 'ledger.db')
+    const ledger = sqliteLedger({ path })
+    await ledger.send({ id: 'b', events: [event({ at: FIRST })] }, signal)
+    await ledger.close()
+    const days = { ledger: { path }, ...OCTOBER, now: FIRST + HOUR }
+    const statement = csvStatement({ path: file(header, good), provider: 'openai' })
+    expect(await reconcile({ ...days, statement })).toMatchObject({ billed: 0n, notFinal: ['2026-10-01'] })
+    expect((await failureOf(reconcile({ ...days, statement, rebaseline: 'why' }))).message).toBe(
+      'No day of these is final yet: there is no drift that could be taken for right.',
+    )
+  })
+
   test('half a month, where the ledger has the whole', async () => {
     const path = join(folder(), 'ledger.db')
     const ledger = sqliteLedger({ path })
@@ -252,6 +287,127 @@ describe('a file that is not what it should be stops, and says what was expected
     )
     expect(message).toBe(
       'Expected the csv file to have lines of 2026-10-02 to 2026-10-31, where the ledger has 1 of its calls, got lines of 2026-10-01 to 2026-10-01: export the rest too, or reconcile these days alone.',
+    )
+  })
+})
+
+describe('a bill that says money alone', () => {
+  async function compared(lines: readonly string[], form = csvStatement) {
+    const path = join(folder(), 'ledger.db')
+    const ledger = sqliteLedger({ path })
+    const costLines = [{ bucket: 'input.text' as const, quantity: 1000, costUsd: '0.002', rate: 'r' }]
+    const usage = { 'input.text': 1000 }
+    const call = event({ at: FIRST, model: 'gpt-4.1', usage, costUsd: '0.002', costSource: 'priced', costLines })
+    await ledger.send({ id: 'b', events: [call] }, signal)
+    await ledger.close()
+    const statement = form({ path: file(...lines), provider: 'openai' })
+    return reconcile({ ledger: { path }, statement, ...day, now: OCTOBER.until })
+  }
+  const spent = (spend: number) =>
+    JSON.stringify({ request_id: 'a', startTime: '2026-10-01T10:00:00Z', spend, model: 'gpt-4.1' })
+
+  test.each<[string, readonly string[], typeof csvStatement]>([
+    ['by model', ['date,model,cost', '2026-10-01,gpt-4.1,0.002'], csvStatement],
+    ['by kind of token', ['date,model,type,cost', '2026-10-01,gpt-4.1,input,0.002'], csvStatement],
+    ['by request', [spent(0.002)], liteLlmStatement],
+  ])('%s, and the ledger says the same, does not drift', async (_, lines, form) => {
+    const { status, difference, drift } = await compared(lines, form)
+    expect({ status, difference }).toEqual({ status: 'ok', difference: 0n })
+    expect(drift).toMatchObject([{ volume: undefined, price: 0, billedQuantity: undefined }])
+  })
+
+  test('drifts in its price, by whatever it is off', async () => {
+    const { status, drift } = await compared(['date,model,type,cost', '2026-10-01,gpt-4.1,input,0.0021'])
+    expect([status, drift[0]!.price]).toEqual(['fail', -47_619])
+  })
+
+  test('and has one line alone is off by a price, and not by a discount on everything', async () => {
+    const { causes } = await compared(['date,model,type,quantity,cost', '2026-10-01,gpt-4.1,input,1000,0.0018'])
+    expect(causes).toMatchObject([{ cause: 'price-book', cost: -200_000_000n }])
+  })
+
+  test('and that of one kind of token has none of the others, which is a drift', async () => {
+    const { status } = await compared(['date,model,type,cost', '2026-10-01,gpt-4.1,output,0.002'])
+    expect(status).toBe('fail')
+  })
+})
+
+test('days whose events were pruned are not compared, since all of them would be missing', async () => {
+  const path = join(folder(), 'ledger.db')
+  const ledger = sqliteLedger({ path })
+  await ledger.send({ id: 'b', events: [event({ at: FIRST }), event({ at: FIRST + 5 * DAY })] }, signal)
+  await ledger.close()
+  await using views = openLedger({ path })
+  await views.keep(FIRST + 2 * DAY)
+  const statement = csvStatement({ path: file('date,model,cost', '2026-10-06,gpt-4o,1'), provider: 'openai' })
+  const days = { ledger: { path }, statement, until: FIRST + 6 * DAY, now: OCTOBER.until }
+  expect((await failureOf(reconcile({ ...days, since: FIRST + DAY }))).message).toBe(
+    'The events from before 2026-10-03 were pruned: days before it cannot be compared any more.',
+  )
+  expect(await reconcile({ ...days, since: FIRST + 2 * DAY })).toMatchObject({ calls: 1 })
+})
+
+test.each([
+  ['gpt-4.1', 'GPT-4.1', true],
+  ['gpt-4.1', 'gpt-4.1-2025-04-14', true],
+  ['Claude-Opus-5', 'claude-opus-5-20260115', true],
+  ['claude-opus-5@20260115', 'claude-opus-5', true],
+  ['gpt-4.1-2025-04-14', 'gpt-4.1-2025-06-01', false],
+  ['gpt-4.1', 'gpt-4.1-mini', false],
+])('billed as %s is what was logged as %s: %j', (billed, logged, isSame) => {
+  expect(aliasesOf(new Set([billed]), new Set([logged])).get(billed)).toBe(isSame ? logged : undefined)
+})
+
+describe('an export in parts', () => {
+  const header = 'date,model,type,quantity,cost'
+  const first = '2026-10-01,gpt-4.1,input_tokens,1000,0.002'
+  const second = '2026-10-02,gpt-4.1,input_tokens,500,0.001'
+  const parts = (...files: (readonly (string | object)[])[]) => files.map((lines) => file(...lines))
+  const csv = (path: readonly string[]) => all(csvStatement({ path, provider: 'openai' }))
+
+  test('is read as one, each part with column names of its own', async () => {
+    const rows = await csv(
+      parts([header, first], ['model,date,type,cost,quantity', 'gpt-4.1,2026-10-02,input,0.001,500']),
+    )
+    expect(rows.map(({ since, quantity }) => [since, quantity])).toEqual([
+      [FIRST, 1000],
+      [FIRST + DAY, 500],
+    ])
+  })
+
+  test('of which one is given twice counts nothing twice', async () => {
+    const [path] = parts([header, first]) as [string]
+    expect((await failureOf(csv([path, path]))).message).toBe(
+      `CSV file ${path}, line 2: expected the line to be one that is there once, got the same as on line 2 of ${path}.`,
+    )
+  })
+
+  test('of which two have the same day counts it once: with other figures, as a later export has them, too', async () => {
+    const [early, late] = parts([header, first, second.replace('500', '300')], [header, second]) as [string, string]
+    expect((await failureOf(csv([early, late]))).message).toBe(
+      `CSV file ${late}, line 2: expected the line to be in one of the files, got what is on line 3 of ${early} with other figures: the exports overlap.`,
+    )
+  })
+
+  test('of requests has each of them once', async () => {
+    const row = { request_id: 'a', startTime: '2026-10-01T10:00:00Z', spend: 0.1, model: 'gpt-4.1' }
+    const [one, two] = parts([row], [{ ...row, spend: 0.2 }]) as [string, string]
+    const statement = liteLlmStatement({ path: [one, two], provider: 'openai' })
+    expect((await failureOf(all(statement))).message).toBe(
+      `LiteLLM spend log ${two}, line 1: expected the request to be one that is there once, got the same as on line 1 of ${one}.`,
+    )
+  })
+
+  test('a line of JSON that is there twice is one too many', async () => {
+    const row = { request_id: 'a', startTime: '2026-10-01T10:00:00Z', spend: 0.1, model: 'gpt-4.1' }
+    expect((await failureOf(all(liteLlmStatement({ path: file(row, row), provider: 'openai' })))).message).toBe(
+      'LiteLLM spend log, line 2: expected the request to be one that is there once, got the same as on line 1.',
+    )
+  })
+
+  test.each([[[]], [['']], [[1]], [undefined]])('%j is no list of files', (path) => {
+    expect(() => csvStatement({ path: path as never, provider: 'openai' })).toThrow(
+      /Expected `path` to be a text, or a list of texts, got/,
     )
   })
 })

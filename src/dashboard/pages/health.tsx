@@ -1,7 +1,8 @@
-// Health: whether events arrive and are priced, and what went wrong.
+// Health: whether events arrive and are priced, at the server and with each meter, and what went wrong.
 
 import { formatCount } from '../../figures.ts'
 import { type Health as Answer, addressOf, type Totals } from '../api.ts'
+import { Meters } from '../meters.tsx'
 import { Await, Figure, Figures, Name, Notice, Section, Title } from '../parts.tsx'
 import { rangeParams } from '../route.ts'
 import { useLoad, usePlace } from '../state.tsx'
@@ -14,6 +15,7 @@ export function Health() {
     <>
       <Title text="Health" />
       <Await of={health}>{(data) => <State health={data} />}</Await>
+      <Meters />
       <Section title="Models without a price">
         <Unpriced />
       </Section>
@@ -53,7 +55,7 @@ function State({ health }: { health: Answer }) {
           <Figure name="Refused" value={formatCount(events.rejected)} />
         </Figures>
       </Section>
-      <Section title="Problems">
+      <Section title="Problems of this server">
         <Table
           caption="Problems since the start"
           rows={problems.map((problem, i) => ({ ...problem, i }))}

@@ -1,8 +1,9 @@
-// All limits, setting one, and who changed which.
+// All limits, setting one, whom they refused, and who changed which.
 
 import { addressOf, type Change, type Limit } from '../api.ts'
 import { LimitForm, LimitTable } from '../limit-parts.tsx'
 import { Await, Name, Section, Title } from '../parts.tsx'
+import { Refusals } from '../refusals.tsx'
 import { useLoad, usePlace } from '../state.tsx'
 import { Table } from '../table.tsx'
 import { momentText } from '../zone.ts'
@@ -22,6 +23,7 @@ export function Limits() {
           <LimitForm changed={reload} />
         </Section>
       )}
+      <Refusals />
       {isAdmin && session.project === null && <Changes />}
     </>
   )

@@ -1,10 +1,11 @@
-// One tenant: its spend over time, its limits, and what it spent on.
+// One tenant: its spend over time, its limits and what they refused, and what it spent on.
 
 import { formatCount, formatMoney } from '../../figures.ts'
 import { addressOf, type Limit, type Totals } from '../api.ts'
 import { formatShare, picoOf } from '../figures.ts'
 import { LimitForm, LimitTable } from '../limit-parts.tsx'
 import { Await, Figure, Figures, MoneyFigure, Section, Title } from '../parts.tsx'
+import { Refusals } from '../refusals.tsx'
 import { linkTo, rangeParams } from '../route.ts'
 import { SpendChart } from '../spend-chart.tsx'
 import { SpendTable } from '../spend-table.tsx'
@@ -65,6 +66,7 @@ export function Tenant({ id }: { id: string }) {
         </Await>
         {session.role === 'admin' && <LimitForm tenant={id} changed={reload} />}
       </Section>
+      <Refusals tenant={id} />
       <Section title="Models">
         <SpendTable by="model" name="Model" where={where} extra="rates" />
       </Section>

@@ -2,6 +2,7 @@
 
 import type { Migrations } from '../../postgres/migrate.ts'
 import { RECONCILIATIONS_STEP } from './reconciliations.ts'
+import { REPORTS_STEP } from './reports.ts'
 import { ROLL_UPS_STEP } from './roll-ups.ts'
 
 /** Ids that carry no time: of jobs, which are made of the provider's, and of applications that give their own. */
@@ -113,5 +114,6 @@ CREATE INDEX repricings_by_event ON tallygate.repricings (event_id);`,
   ADD COLUMN IF NOT EXISTS input_hashes jsonb,
   ADD COLUMN IF NOT EXISTS output_hash text;`,
     RECONCILIATIONS_STEP,
+    REPORTS_STEP,
   ],
 }

@@ -99,6 +99,44 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE events ADD COLUMN input_hashes TEXT;
   ALTER TABLE events ADD COLUMN output_hash TEXT;`,
   RECONCILIATIONS_STEP,
+  `CREATE TABLE IF NOT EXISTS meters (
+    -- Of the key that it reports under; empty where that is for all projects.
+    project TEXT NOT NULL,
+    meter_id TEXT NOT NULL,
+    -- Of two reports the larger one is the newer.
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended INTEGER NOT NULL,
+    app_name TEXT,
+    environment TEXT,
+    host_name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    waiting INTEGER NOT NULL,
+    waiting_since INTEGER,
+    lost INTEGER NOT NULL,
+    dead_letters INTEGER NOT NULL,
+    -- Calls.
+    unmetered INTEGER NOT NULL,
+    report TEXT NOT NULL,
+    PRIMARY KEY (project, meter_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS meters_by_time ON meters (at);
+  CREATE TABLE IF NOT EXISTS refusals (
+    -- Where the minute begins.
+    at INTEGER NOT NULL,
+    project TEXT NOT NULL,
+    meter_id TEXT NOT NULL,
+    -- Empty for nobody's calls.
+    tenant_id TEXT NOT NULL,
+    -- The limit; empty where it was none that refused.
+    scope TEXT NOT NULL,
+    "window" TEXT NOT NULL,
+    code TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (at, project, meter_id, tenant_id, scope, "window", code)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS refusals_by_tenant ON refusals (tenant_id, at);`,
 ]
 
 /** 0 when the file holds no ledger yet. A table rather than `user_version`: the file may have other tenants than us. */
