@@ -1,9 +1,8 @@
 // The table of what was told, in the ledger's own database: made when it is first needed.
 
-import { MeterError } from '../errors.ts'
 import type { OpenLedgerOptions } from '../ledger/open.ts'
 import { type PostgresOptions, postgres } from '../postgres/client.ts'
-import { postgresFault } from '../postgres/faults.ts'
+import { ledgerError } from '../postgres/faults.ts'
 import { checkSchema, inSchema, type Migrations, migrate, SCHEMA } from '../postgres/migrate.ts'
 import { ledgerFault, openLedger } from '../sinks/sqlite/open.ts'
 import { runAsNobody } from '../tenant.ts'
@@ -63,10 +62,7 @@ function postgresDatabase(options: PostgresOptions & { readonly schema?: string 
           return await db.query(inSchema(sql, schema), [...values])
         } catch (cause) {
           preparing = undefined
-          if (cause instanceof MeterError) throw cause
-          const { code, words } = postgresFault(cause)
-          const number = code === undefined ? '' : ` (${code})`
-          throw new MeterError('LEDGER_UNAVAILABLE', `The ledger in ${db.address} ${words}${number}.`, { cause })
+          throw ledgerError(db.address, cause)
         }
       }),
     close: () => db.close(),

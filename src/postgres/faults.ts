@@ -1,5 +1,7 @@
 // What an error of PostgreSQL means: whether waiting helps, whether one row is at fault, and a sentence for a person.
 
+import { MeterError } from '../errors.ts'
+
 /** `passing`: the same again later. `row`: a value that no retry makes fit. `setting`: a person has to change something. */
 export type FaultKind = 'passing' | 'row' | 'setting'
 
@@ -57,6 +59,14 @@ export function postgresFault(cause: unknown): PostgresFault {
   if (isState(code) && code.startsWith('42')) return { kind: 'setting', code, words: 'has tables of another kind' }
   if (isState(code) && ROW_CLASSES.includes(code.slice(0, 2))) return { kind: 'row', code, words: 'refused a value' }
   return { kind: 'passing', code, words: isState(code) && !code.startsWith('08') ? 'failed' : 'could not be reached' }
+}
+
+/** What is thrown in place of a driver's error; an error of ours stays as it is. */
+export function ledgerError(address: string, cause: unknown): MeterError {
+  if (cause instanceof MeterError) return cause
+  const { code, words } = postgresFault(cause)
+  const number = code === undefined ? '' : ` (${code})`
+  return new MeterError('LEDGER_UNAVAILABLE', `The ledger in ${address} ${words}${number}.`, { cause })
 }
 
 export function isMissing({ code }: PostgresFault): boolean {
