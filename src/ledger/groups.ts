@@ -12,6 +12,7 @@ import {
   type Dimension,
   ORDERS,
   type Order,
+  type Query,
   type Totals,
   type TotalsOptions,
 } from './query.ts'
@@ -53,6 +54,16 @@ SELECT ${[...keys, ...NAMES.map(dialect.passed)].join(', ')}, ${dialect.whole('p
 UNION ALL
 SELECT ${[...keys.map(() => dialect.none), ...NAMES.map(dialect.summed)].join(', ')}, ${dialect.whole('-count(*)')} FROM sums`
   return { sql, values }
+}
+
+/** The values of a dimension that cost most: one sum, where `totalsStatement` takes nine. */
+export function dearestStatement(dialect: Dialect, by: Dimension, top: number, query: Query): Statement {
+  const draft = createDraft(dialect)
+  const keys = [{ sql: draft.column(by), name: 'key' }]
+  const sums = sumsSql(draft, SUMS, { ...query, dimensions: [by], keys, names: ['cost'] })
+  const order = [dialect.largestFirst('cost'), dialect.byText('key')].join(', ')
+  const sql = `SELECT key FROM (${sums}) AS sums ORDER BY ${order} LIMIT ${draft.bind(BigInt(top))}`
+  return { sql, values: draft.values }
 }
 
 const MOST = Number.MAX_SAFE_INTEGER

@@ -6,7 +6,7 @@ import { fromRow } from '../sinks/columns.ts'
 import { EARLIEST, edgesOf, LATEST } from './buckets.ts'
 import { type DeleteOptions, deleteTenant, keep } from './changes.ts'
 import type { Row } from './dialect.ts'
-import { checkTotals, toTotals, totalsStatement } from './groups.ts'
+import { checkTotals, dearestStatement, toTotals, totalsStatement } from './groups.ts'
 import { daysOf, type Invoice, type InvoiceOptions, planInvoice, toInvoice } from './invoice.ts'
 import { invoiceStatement } from './invoice-statement.ts'
 import {
@@ -118,7 +118,7 @@ export function viewsOf(source: Source): LedgerViews {
       const kept =
         by === undefined || top === 0
           ? undefined
-          : (await totals({ ...query, by: [by], limit: top })).rows.map(({ key }) => key[0]!)
+          : (await source.ask(dearestStatement(dialect, by, top, query))).map(({ key }) => key as string | null)
       const plan = { ...query, edges, by, ...(kept && { kept }) }
       return toSeries(await source.ask(seriesStatement(dialect, plan)), plan, dialect)
     },

@@ -46,7 +46,7 @@ export async function invoiceView({ ledger, caller, request, params, now }: Invo
   if (format === 'markdown') return page(invoiceMarkdown(invoice, options), 'text/markdown', "default-src 'none'")
   return show(request, format, {
     body: invoiceRecord(invoice, options),
-    table: { name: nameOf(invoice), ...invoiceTable(invoice, options) },
+    table: () => ({ name: nameOf(invoice), ...invoiceTable(invoice, options) }),
   })
 }
 

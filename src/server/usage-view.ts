@@ -68,7 +68,7 @@ export async function usageOf({ ledger, limits, caller, query, now }: UsageOptio
     by_user: user,
     limits: await standings(limits, tenant, isCharged, now),
   }
-  return { body, table: tableOf('usage', ['day', ...Object.keys(rowOf(total))], day ?? []) }
+  return { body, table: () => tableOf('usage', ['day', ...Object.keys(rowOf(total))], day ?? []) }
 }
 
 /** Limits count what calls cost: with a markup, how full they are is said without the sums. */

@@ -62,7 +62,7 @@ export const ADDRESSES: Addresses = {
           ...Object.fromEntries(rows.map(({ period, ...figures }) => [period, figures])),
           projected: { usd: formatUsd(usd), low_usd: formatUsd(low), high_usd: formatUsd(high), days },
         },
-        table: tableOf('summary', Object.keys(rows[0]!), rows),
+        table: () => tableOf('summary', Object.keys(rows[0]!), rows),
       }
     },
   }),
@@ -80,14 +80,15 @@ export const ADDRESSES: Addresses = {
       })
       return {
         body: { ...toldRange(asked), by, rows: rows.map((row) => rowOf(by, row)), total: figuresOf(total), count },
-        table: totalsTable(
-          ['spend', ...by]
-            .join('-')
-            .replaceAll(':', '-')
-            .replaceAll(/[^\w-]/g, '_'),
-          by,
-          rows,
-        ),
+        table: () =>
+          totalsTable(
+            ['spend', ...by]
+              .join('-')
+              .replaceAll(':', '-')
+              .replaceAll(/[^\w-]/g, '_'),
+            by,
+            rows,
+          ),
       }
     },
   }),
@@ -116,7 +117,7 @@ export const ADDRESSES: Addresses = {
       }))
       return {
         body: { ...toldRange(asked), every, time_zone: timeZone, by: by ?? null, buckets: starts, rows: shown },
-        table: {
+        table: () => ({
           name: 'series',
           header: ['start', ...(by ? [by, 'is_other'] : []), 'calls', 'input_tokens', 'output_tokens', 'cost_usd'],
           rows: shown.flatMap((row) =>
@@ -129,7 +130,7 @@ export const ADDRESSES: Addresses = {
               row.cost_usd[i],
             ]),
           ),
-        },
+        }),
       }
     },
   }),
@@ -154,7 +155,7 @@ export const ADDRESSES: Addresses = {
       const header = [...(by ? [by] : []), 'calls', 'p50', 'p90', 'p95', 'p99']
       return {
         body: { ...toldRange(asked), of, by: by ?? null, sampled: rows.some(({ isSample }) => isSample), rows: shown },
-        table: tableOf(`percentiles-${of}`, header, shown),
+        table: () => tableOf(`percentiles-${of}`, header, shown),
       }
     },
   }),
@@ -169,7 +170,7 @@ export const ADDRESSES: Addresses = {
         ...(query.flag('errors_only') && { errorsOnly: true }),
       })
       const wire = events.map(toWire)
-      return { body: { events: wire, next: next ?? null }, table: tableOf('events', EVENT_COLUMNS, wire) }
+      return { body: { events: wire, next: next ?? null }, table: () => tableOf('events', EVENT_COLUMNS, wire) }
     },
   }),
   '/v1/limits': ({ ledger, limitsOf, now }) => ({
@@ -177,7 +178,7 @@ export const ADDRESSES: Addresses = {
     async view({ caller }) {
       const limits = await limitsView(limitsOf(caller), ledger, caller, now())
       const header: (keyof LimitEntry)[] = ['tenant_id', 'window', 'limit_usd', 'spent_usd', 'resets_at', 'mode']
-      return { body: { limits }, table: tableOf('limits', header, limits) }
+      return { body: { limits }, table: () => tableOf('limits', header, limits) }
     },
   }),
   '/v1/reconciliations': ({ ledger }) => ({
@@ -196,14 +197,14 @@ export const ADDRESSES: Addresses = {
     takes: [],
     async view() {
       const body = await health()
-      return { body, table: tableOf('health', Object.keys(body), [body]) }
+      return { body, table: () => tableOf('health', Object.keys(body), [body]) }
     },
   }),
   '/v1/changes': ({ changes }) => ({
     takes: ['format'],
     async view() {
       const rows = await changes!.list()
-      return { body: { changes: rows }, table: tableOf('changes', CHANGE_COLUMNS, rows) }
+      return { body: { changes: rows }, table: () => tableOf('changes', CHANGE_COLUMNS, rows) }
     },
   }),
 }

@@ -40,7 +40,7 @@ export const METER_ADDRESSES: Addresses = {
         const { version: _, refusals: __, ...rest } = toWireReport({ ...meter, refusals: [] })
         return rest
       })
-      return { body: { ...toldRange(asked), meters: rows }, table: tableOf('meters', METER_COLUMNS, rows) }
+      return { body: { ...toldRange(asked), meters: rows }, table: () => tableOf('meters', METER_COLUMNS, rows) }
     },
   }),
   '/v1/refusals': ({ ledger }) => ({
@@ -51,7 +51,10 @@ export const METER_ADDRESSES: Addresses = {
       const limit = query.count('limit', 1, 10_000) ?? USUAL_ROWS
       const refusals = await ledger.refusals({ ...asked, every, limit })
       const rows = refusals.map(({ at, ...rest }) => ({ at: timeOf(at), ...rest }))
-      return { body: { ...toldRange(asked), every, refusals: rows }, table: tableOf('refusals', REFUSAL_COLUMNS, rows) }
+      return {
+        body: { ...toldRange(asked), every, refusals: rows },
+        table: () => tableOf('refusals', REFUSAL_COLUMNS, rows),
+      }
     },
   }),
 }

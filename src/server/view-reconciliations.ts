@@ -32,7 +32,7 @@ export function reconciliationsView(days: readonly ReconciledDay[], range: View[
   const total = { billed_usd: sum('billed'), logged_usd: sum('logged'), difference_usd: sum('difference') }
   return {
     body: { ...range, rows, total: { ...total, causes: causesOf(days) } },
-    table: tableOf('reconciliations', [...COLUMNS], rows),
+    table: () => tableOf('reconciliations', [...COLUMNS], rows),
   }
 }
 

@@ -7,7 +7,8 @@ import { type Cell, csvOf } from './csv.ts'
 
 export interface View {
   readonly body: Readonly<Record<string, unknown>>
-  readonly table: Table
+  /** Made where it is asked for. */
+  readonly table: () => Table
 }
 
 export interface Table {
@@ -60,10 +61,11 @@ function cellOf(value: unknown): Cell {
 export function show(request: Request, format: 'json' | 'csv' | undefined, { body, table }: View): Response {
   const wantsCsv = format === 'csv' || (format === undefined && asksFor('csv', request))
   if (!wantsCsv) return answer(200, body, { vary: 'accept' })
-  return new Response(csvOf(table.header, table.rows), {
+  const { name, header, rows } = table()
+  return new Response(csvOf(header, rows), {
     headers: {
       'content-type': 'text/csv; charset=utf-8',
-      'content-disposition': `attachment; filename="${table.name}.csv"`,
+      'content-disposition': `attachment; filename="${name}.csv"`,
       'cache-control': 'no-store',
       vary: 'accept',
       'x-content-type-options': 'nosniff',

@@ -37,7 +37,7 @@ export function createViews(options: ViewsOptions): Views {
     if (event === undefined || (project !== undefined && event.project !== project))
       return refusal(404, 'There is no event with this id.')
     const wire = toWire(event)
-    return { body: wire, table: tableOf('event', Object.keys(wire), [wire]) }
+    return { body: wire, table: () => tableOf('event', Object.keys(wire), [wire]) }
   }
 
   return async (request, { pathname, searchParams }, caller) => {

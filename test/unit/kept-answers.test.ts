@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import { createKeptAnswers } from '../../src/server/kept-answers.ts'
 import type { View } from '../../src/server/view-rows.ts'
 
-const viewOf = (body: unknown): View => ({ body: { body }, table: { name: 'x', header: [], rows: [] } })
+const table = () => ({ name: 'x', header: [], rows: [] })
+const viewOf = (body: unknown): View => ({ body: { body }, table })
 
 function stage() {
   let at = 0
