@@ -47,6 +47,14 @@ export function formatMoney(sum: PicoUsd): string {
   return usdColumn([sum])(sum)
 }
 
+/** In a sentence, or in a table of sums that are far apart: cents, or as many digits as a smaller sum needs for two of them. */
+export function dollars(sum: PicoUsd): string {
+  const size = sizeOf(sum)
+  let decimals = 2
+  while (decimals < 12 && size > 0n && size < 10n * stepOf(decimals)) decimals++
+  return roundedTo(decimals, sum)
+}
+
 /** Every digit, for what has to be exact. */
 export function exactMoney(sum: PicoUsd): string {
   const digits = formatUsd(sum)

@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: [...VOCABULARY, 'postgres', ...PARTS, ...STAIRS],
   register: ['patch', 'meter'],
   middleware: [...VOCABULARY, 'meter'],
-  reconcile: [...VOCABULARY, 'postgres', 'pricing', 'sinks'],
+  reconcile: [...VOCABULARY, 'postgres', 'pricing', 'sinks', 'import'],
   ledger: [...VOCABULARY, 'postgres', 'limits', 'sinks'],
   server: [...VOCABULARY, 'postgres', 'ledger', 'limits', 'sinks'],
   cli: [

@@ -1,7 +1,8 @@
 // An audit for programs, as Markdown and as a page. None of it has a word of what was said in a call.
 
+import { dollars } from '../figures.ts'
 import { formatUsd, type PicoUsd } from '../money.ts'
-import { dollars, type Html, heading, headline, list, page, paragraph, share, table } from './html.ts'
+import { type Html, heading, headline, list, page, paragraph, share, table } from './html.ts'
 import type { AuditReport, Finding, Tolerances } from './labels.ts'
 
 export interface AuditAbout {

@@ -1,8 +1,9 @@
 // A comparison of models for programs and as a page.
 
+import { dollars } from '../figures.ts'
 import { formatUsd } from '../money.ts'
 import type { ComparedSums, ComparedTarget, Comparison } from './comparison.ts'
-import { dollars, type Html, heading, headline, list, page, paragraph, share, table } from './html.ts'
+import { type Html, heading, headline, list, page, paragraph, share, table } from './html.ts'
 
 /** Every digit, money as strings. */
 export function comparisonJson(comparison: Comparison): object {

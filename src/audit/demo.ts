@@ -2,10 +2,11 @@
 // own encoder, and shares no code with the audit.
 
 import type { TiktokenBPE } from 'js-tiktoken/lite'
+import { demoVideos } from './demo-videos.ts'
 
 /** One fault, and how many calls have it. */
 export interface Planted {
-  readonly kind: 'output-above' | 'other-tokenizer' | 'input-above' | 'cache-step'
+  readonly kind: 'output-above' | 'other-tokenizer' | 'input-above' | 'cache-step' | 'video-above'
   readonly model: string
   readonly calls: number
   readonly words: string
@@ -14,6 +15,8 @@ export interface Planted {
 export interface DemoLog {
   /** JSON, one call a line, with its text. */
   readonly lines: readonly string[]
+  /** The files that were delivered, by the ids of their answers. */
+  readonly videos: ReadonlyMap<string, Buffer>
   readonly planted: readonly Planted[]
 }
 
@@ -86,16 +89,20 @@ export async function demoLog(seed: number): Promise<DemoLog> {
   ])
   const lines: string[] = []
   let at = START
-  const write = (provider: string, model: string, { messages, output }: Said, tokens: Record<string, number>): void => {
+  const writeCall = (provider: string, model: string, endpoint: string, fields: object): string => {
     at += random.between(5_000, MINUTE)
     const id = `demo-${seed}-${lines.length}`
     const call = {
       ...{ event_id: id, response_id: id, timestamp: new Date(at).toISOString() },
-      ...{ tenant_id: ['fjord-travel', 'harbor-books', 'lumen-health'][lines.length % 3], provider, model },
-      endpoint: provider === 'anthropic' ? 'messages' : 'chat.completions',
-      ...{ ...tokens, input: messages, output },
+      ...{ tenant_id: ['fjord-travel', 'harbor-books', 'lumen-health'][lines.length % 3], provider, model, endpoint },
+      ...fields,
     }
     lines.push(JSON.stringify(call))
+    return id
+  }
+  const write = (provider: string, model: string, { messages, output }: Said, tokens: Record<string, number>): void => {
+    const endpoint = provider === 'anthropic' ? 'messages' : 'chat.completions'
+    writeCall(provider, model, endpoint, { ...tokens, input: messages, output })
   }
   /** OpenAI's own page: four tokens around each message, and three before the reply. */
   const chatInput = (count: (text: string) => number, { messages }: Said) =>
@@ -166,7 +173,26 @@ export async function demoLog(seed: number): Promise<DemoLog> {
     calls: CALLS - missFrom!,
     words: 'prompts that begin alike, read from the cache no more',
   })
-  return { lines, planted: faults }
+
+  const videos = new Map<string, Buffer>()
+  const made = demoVideos(random)
+  for (const { mp4, tokens } of made.videos) {
+    const usage = { 'output.video': tokens }
+    videos.set(writeCall('pretended', 'video-1', 'videos', { usage, cost_usd: dollars(tokens) }), mp4)
+  }
+  faults.push({
+    kind: 'video-above',
+    model: 'video-1',
+    calls: made.wrong,
+    words: 'videos of 1280 x 720 that are billed as 1920 x 1088',
+  })
+  return { lines, videos, planted: faults }
+}
+
+/** At ten cents a million, so that the videos are not nearly all of the money. */
+function dollars(tokens: number): string {
+  const digits = String(tokens).padStart(8, '0')
+  return `${digits.slice(0, -7)}.${digits.slice(-7)}`
 }
 
 /** Each takes half a second to make. */

@@ -109,11 +109,12 @@ function aboveAndBelow(
   shown: readonly Shown[],
   how: string,
 ): Finding[] {
+  const what = figure === 'video' ? 'file' : 'text'
   const above = shown.filter(({ billed, high }) => billed > high)
   const below = shown.filter(({ billed, high }) => billed <= high)
   return [
     ...(above.length > 0
-      ? [made(`${figure}-above`, label, above, `${more(above)} than the text comes to, ${how}.`, figure)]
+      ? [made(`${figure}-above`, label, above, `${more(above)} than the ${what} comes to, ${how}.`, figure)]
       : []),
     ...(below.length > 0
       ? [
@@ -121,7 +122,7 @@ function aboveAndBelow(
             `${figure}-below`,
             label,
             below,
-            `${billed(below)} for fewer ${figure} tokens than the text comes to, ${how}.`,
+            `${billed(below)} for fewer ${figure} tokens than the ${what} comes to, ${how}.`,
             figure,
           ),
         ]

@@ -63,23 +63,6 @@ ${parts.map(({ html }) => html).join('\n')}
 `
 }
 
-const CENT = 10_000_000_000n
-
-/** Dollars as a person reads them: cents, or as many digits as a smaller sum needs for two of them. */
-export function dollars(pico: PicoUsd): string {
-  const sign = pico < 0n ? '-' : ''
-  const size = pico < 0n ? -pico : pico
-  let [step, decimals] = [CENT, 2]
-  while (step > 1n && size > 0n && size < step * 10n) {
-    step /= 10n
-    decimals++
-  }
-  const steps = (size + step / 2n) / step
-  const per = 10n ** BigInt(decimals)
-  const whole = String(steps / per).replace(/\B(?=(\d{3})+$)/g, ',')
-  return `${sign}$${whole}.${String(steps % per).padStart(decimals, '0')}`
-}
-
 /** Tenths of a per cent of a whole: `12.5 %`. */
 export function share(part: PicoUsd, whole: PicoUsd): string {
   if (whole === 0n) return '0.0 %'

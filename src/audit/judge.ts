@@ -1,6 +1,7 @@
 // One call judged while what was said in it is in memory: what is kept of it afterwards are counts and hashes.
 
 import { hashOf, type Prefix, prefixesOf, readPrefix } from '../call/content-hash.ts'
+import { MeterError } from '../errors.ts'
 import type { LLMEvent } from '../event.ts'
 import type { PicoUsd } from '../money.ts'
 import type { PriceBook } from '../pricing/price.ts'
@@ -51,7 +52,8 @@ export async function judge(call: AuditedCall, context: JudgeContext): Promise<J
   const { counters } = context
   const output = await checkOutput(event, text, counters)
   return {
-    id: event.responseId ?? event.eventId,
+    // What the provider knows the call by, as far as it said.
+    id: event.responseId ?? event.requestId ?? event.eventId,
     at: Date.parse(event.timestamp),
     provider: event.provider,
     model: event.model,
@@ -115,7 +117,12 @@ async function videoOf({ event, video }: AuditedCall): Promise<JudgedCall['video
   const billed = event.usage?.['output.video'] ?? 0
   if (billed === 0) return undefined
   if (video === undefined) return { why: 'The video that was delivered is not at hand.' }
-  return { billed, tokens: videoTokens(await readMp4(video)) }
+  try {
+    return { billed, tokens: videoTokens(await readMp4(video)) }
+  } catch (error) {
+    if (!(error instanceof MeterError)) throw error
+    return { why: 'The file that was delivered cannot be read as an MP4 whose frames can be counted.' }
+  }
 }
 
 export function totalOf(spend: Spend | undefined): PicoUsd {

@@ -25,7 +25,10 @@ export async function checkOutput(
   text: AuditedText | undefined,
   counters: Counters,
 ): Promise<Checked | undefined> {
-  const billed = event.usage?.['output.text'] ?? (event.outputTokens ?? 0) - (event.reasoningTokens ?? 0)
+  // Without its buckets, all that was not thought is taken for text; with them, pictures and videos are apart.
+  const billed = event.usage
+    ? (event.usage['output.text'] ?? 0)
+    : (event.outputTokens ?? 0) - (event.reasoningTokens ?? 0)
   if (!(billed > 0)) return undefined
   if (event.usageSource !== 'reported') return { label: 'UNVERIFIABLE', why: NOT_REPORTED }
   const counter = counters(event.provider, event.model)

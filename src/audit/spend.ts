@@ -22,8 +22,11 @@ export function spendOf(event: LLMEvent, book: Pick<PriceBook, 'version' | 'pric
     sum += pico
   }
   if (sum === cost) return parts
-  // The provider said the sum alone: it is shared out as the price list would.
-  if (sum === 0n) return { other: cost }
+  // The provider said the sum alone: it is shared out as the price list would, or is of the one thing that was used.
+  if (sum === 0n) {
+    const [used, ...more] = new Set(Object.keys(event.usage ?? {}).map(figureOf))
+    return { [used !== undefined && more.length === 0 ? used : 'other']: cost }
+  }
   let left = cost
   for (const figure of figuresOf(parts)) {
     parts[figure] = (cost * parts[figure]!) / sum

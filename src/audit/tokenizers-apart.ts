@@ -1,6 +1,6 @@
 // How many tokens one model makes of what another has counted: nothing where both count in one encoding, a documented band else.
 
-import { encodingOf } from '../providers/encodings.ts'
+import { encodingOf, PUBLISHERS } from '../providers/encodings.ts'
 
 /** Tokens there for a hundred tokens here, least and most, and how that is known. */
 export interface TokenBand {
@@ -30,8 +30,6 @@ function tokenizerOf(provider: string, model: string): Tokenizer {
   const { name, isPublished } = encodingOf(id)
   return isPublished ? name : 'unpublished'
 }
-
-const PUBLISHERS = new Set(['openai', 'azure', 'github-copilot'])
 
 type Range = readonly [low: number, high: number]
 
@@ -73,8 +71,8 @@ export function tokensApart(
   const said = BETWEEN[`${here} ${there}`]
   const [low, high] = said ?? quotient(BESIDE_O200K[there], BESIDE_O200K[here])
   const why = said
-    ? `${here} and ${there} are ${low} to ${high} per cent apart, by the word of their maker.`
-    : `${named(there)} makes ${low} to ${high} tokens of what ${named(here)} counts as 100.`
+    ? `By the word of their maker, ${named(there)} makes ${low} to ${high} tokens where ${named(here)} makes 100.`
+    : `Where ${named(here)} makes 100 tokens, ${named(there)} makes ${low} to ${high}.`
   return { lowPercent: low, highPercent: high, label: 'BOUNDED', why }
 }
 
@@ -82,6 +80,12 @@ function quotient([low, high]: Range, [least, most]: Range): Range {
   return [Math.floor((low * 100) / most), Math.ceil((high * 100) / least)]
 }
 
+const NAMES: Partial<Record<Tokenizer, string>> = {
+  'claude-old': 'the older tokenizer of Claude',
+  'claude-new': 'the newer tokenizer of Claude',
+  unpublished: 'a tokenizer that nobody has published',
+}
+
 function named(tokenizer: Tokenizer): string {
-  return tokenizer === 'unpublished' ? 'a tokenizer that nobody has published' : tokenizer
+  return NAMES[tokenizer] ?? tokenizer
 }

@@ -1,9 +1,9 @@
 // Which tokenizer counts what a model wrote: one that its user brought, the published encoding, or a stand-in that bounds it.
 
-import { fingerprintOf, PUBLISHERS } from '../call/own-counts.ts'
+import { fingerprintOf } from '../call/own-counts.ts'
 import { MeterError } from '../errors.ts'
 import { countTokens } from '../providers/count-tokens.ts'
-import { encodingOf } from '../providers/encodings.ts'
+import { encodingOf, PUBLISHERS } from '../providers/encodings.ts'
 import type { TokenizerFile } from './tokenizer/file.ts'
 
 export interface Count {

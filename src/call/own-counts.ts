@@ -3,13 +3,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LLMEvent } from '../event.ts'
 import { countTokens } from '../providers/count-tokens.ts'
-import { encodingOf, TOKENIZER_VERSION } from '../providers/encodings.ts'
+import { encodingOf, PUBLISHERS, TOKENIZER_VERSION } from '../providers/encodings.ts'
 import type { Said } from '../providers/said.ts'
 import { hashOf, prefixesOf, saltOf, writePrefix } from './content-hash.ts'
 import type { FinishedCall } from './record.ts'
-
-/** Whose models count in the encodings that are published: elsewhere a model of the same name may be another. */
-export const PUBLISHERS: ReadonlySet<string> = new Set(['openai', 'azure', 'github-copilot'])
 
 /** The fingerprint of an encoding of js-tiktoken. */
 export function fingerprintOf(encoding: string): string {

@@ -1,6 +1,7 @@
 // `tallygate audit`: how far each figure of a bill can be checked, and what of it is to be looked at.
 
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { createReadStream, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Audit } from '../audit/audit.ts'
 import type { AuditAbout } from '../audit/audit-report.ts'
@@ -10,10 +11,11 @@ import { TOLERANCE_OPTIONS, tolerancesOf } from './audit-options.ts'
 import { printAudit } from './audit-show.ts'
 import { bookOf } from './book.ts'
 import { DIR, defineCommand, type Setting, Stop, type Values } from './command.ts'
-import { eventsOf, writeReport } from './compare.ts'
+import { eventsOf } from './event-pages.ts'
 import { DATABASE_URL, openToAsk } from './ledgers.ts'
 import { MOMENT_FORMS, parseMoment } from './period.ts'
-import { inWords, periodOf, whereOf } from './query.ts'
+import { inWords, PERIOD, periodOf, WHERE, whereOf } from './query.ts'
+import { writeReport } from './report-file.ts'
 import { PRICES } from './reprice.ts'
 import { printable } from './width.ts'
 
@@ -39,10 +41,8 @@ const OPTIONS = {
     value: 'folder',
     help: 'Videos that were delivered, each called by the id of its answer: <id>.mp4.',
   },
-  since: { type: 'string', value: 'moment', help: `Calls made from then on: ${MOMENT_FORMS}. In UTC.` },
-  until: { type: 'string', value: 'moment', help: 'Calls made before then, in the same forms.' },
-  tenant: { type: 'string', value: 'id', help: 'Calls of this tenant only.' },
-  where: { type: 'string', multiple: true, value: 'name=value', help: 'Of a ledger: as for `report`.' },
+  ...PERIOD,
+  where: { ...WHERE, help: 'Of a ledger: as for `report`.' },
   at: { type: 'string', value: 'moment', help: 'Of a log: when calls were made that do not say it.' },
   ...TOLERANCE_OPTIONS,
   prices: PRICES,
@@ -74,6 +74,8 @@ export const audit = defineCommand({
   async run(values, setting) {
     const { terminal, env } = setting
     if (values.json && values.markdown) throw new Stop(2, 'Give either `--json` or `--markdown`.')
+    if (values.videos !== undefined && !statSync(values.videos, { throwIfNoEntry: false })?.isDirectory())
+      throw new Stop(1, `There is no folder ${values.videos}.`)
     const tolerances = tolerancesOf(values)
     const book = await bookOf(values.prices, env)
     const [{ createAudit }, { ownTokenizers }, { readTokenizer }] = await Promise.all([
@@ -124,12 +126,18 @@ async function addDemo(auditing: Audit, book: PriceBook, given: string | undefin
   if (given !== undefined && !/^\d{1,9}$/.test(given))
     throw new Stop(2, `\`--seed\` takes a whole number; got ${JSON.stringify(given)}.`)
   const seed = given === undefined ? Math.floor(Math.random() * 1e9) : Number(given)
-  const { lines, planted } = await demoLog(seed)
+  const { lines, videos, planted } = await demoLog(seed)
   const bytes = async function* () {
     for (const line of lines) yield Buffer.from(`${line}\n`)
   }
-  for await (const row of readAuditedLog(bytes(), { format: 'jsonl', book }))
-    if (!('fault' in row)) await auditing.add(row)
+  const folder = mkdtempSync(join(tmpdir(), 'tallygate-audit-'))
+  try {
+    for (const [id, mp4] of videos) writeFileSync(join(folder, `${id}.mp4`), mp4)
+    for await (const row of readAuditedLog(bytes(), { format: 'jsonl', book }))
+      if (!('fault' in row)) await auditing.add({ ...row, video: videoOf(folder, row.event.responseId) })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
   const words = planted.map((fault) => `${fault.words} (${fault.model}, ${fault.calls} calls)`).join('; ')
   return { about: `A pretended log. Planted in it: ${words}`, seed }
 }
@@ -177,12 +185,13 @@ async function addLog(
     import('../import/index.ts'),
   ])
   const format = formatNamed(values.format ?? 'jsonl').name
-  let faults = 0
+  let [read, faults] = [0, 0]
   for await (const row of readAuditedLog(createReadStream(path), { format, book, at })) {
     if ('fault' in row) {
       if (++faults <= SHOWN_FAULTS) terminal.complain(printable(`Line ${row.line}: ${row.fault}`))
       continue
     }
+    read++
     const { event } = row
     const made = Date.parse(event.timestamp)
     if (made < (period.since ?? Number.NEGATIVE_INFINITY) || made >= (period.until ?? Number.POSITIVE_INFINITY))
@@ -190,6 +199,7 @@ async function addLog(
     if (period.tenantId !== undefined && event.tenantId !== period.tenantId) continue
     await auditing.add({ ...row, video: row.video ?? videoOf(values.videos, event.responseId) })
   }
+  if (faults > 0 && read === 0) throw new Stop(1, `No row of ${path} can be read as ${format}.`)
   if (faults > 0) terminal.complain(`${faults} ${faults === 1 ? 'row was' : 'rows were'} set aside.`)
   return { about: printable(`${path}, ${inWords(period)}`) }
 }

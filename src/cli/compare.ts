@@ -1,17 +1,15 @@
 // `tallygate compare`: what the ledger's own calls would have cost at other models and providers.
 
-import { writeFileSync } from 'node:fs'
 import { createComparison } from '../audit/compare.ts'
 import { ASSUMPTIONS, comparisonJson, comparisonPage, notesOf } from '../audit/compare-report.ts'
 import type { ComparedSums, ComparedTarget, Comparison } from '../audit/comparison.ts'
 import { formatCount, usdColumn } from '../figures.ts'
-import type { Where } from '../ledger/query.ts'
-import type { LedgerViews } from '../ledger/views.ts'
 import { bookOf } from './book.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
+import { eventsOf } from './event-pages.ts'
 import { DATABASE_URL, openToAsk } from './ledgers.ts'
-import { MOMENT_FORMS } from './period.ts'
-import { inWords, type Period, periodOf, topOf, whereOf } from './query.ts'
+import { inWords, PERIOD, periodOf, topOf, WHERE, whereOf } from './query.ts'
+import { writeReport } from './report-file.ts'
 import { PRICES } from './reprice.ts'
 import { layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -23,15 +21,8 @@ const OPTIONS = {
     value: 'models',
     help: 'Models to compare with, separated by commas: provider/model, or an id alone. Needed.',
   },
-  since: { type: 'string', value: 'moment', help: `Calls made from then on: ${MOMENT_FORMS}. In UTC.` },
-  until: { type: 'string', value: 'moment', help: 'Calls made before then, in the same forms.' },
-  tenant: { type: 'string', value: 'id', help: 'Calls of this tenant only.' },
-  where: {
-    type: 'string',
-    multiple: true,
-    value: 'name=value',
-    help: 'Calls with this value of anything that `report --by` knows, as there.',
-  },
+  ...PERIOD,
+  where: WHERE,
   top: { type: 'string', value: 'rows', help: 'Rows of a table. Default: 20.' },
   prices: PRICES,
   json: { type: 'boolean', help: 'Print JSON: every row, every digit.' },
@@ -41,7 +32,6 @@ const OPTIONS = {
 } as const
 
 const TOP = 20
-const PAGE = 1000
 
 export const compare = defineCommand({
   name: 'compare',
@@ -79,25 +69,6 @@ export const compare = defineCommand({
     return undefined
   },
 })
-
-/** Every event of a question, a page at a time, the newest first. */
-export async function* eventsOf(views: LedgerViews, { since, until, tenantId }: Period, where: Where) {
-  const whose = tenantId === undefined ? where : { ...where, tenant: tenantId }
-  for (let cursor: string | undefined; ; ) {
-    const page = await views.events({ since, until, where: whose, cursor, limit: PAGE })
-    yield* page.events
-    cursor = page.next
-    if (cursor === undefined) return
-  }
-}
-
-export function writeReport(path: string, text: string): void {
-  try {
-    writeFileSync(path, text)
-  } catch (cause) {
-    throw new Stop(1, `The file ${path} cannot be written (${(cause as NodeJS.ErrnoException).code}).`)
-  }
-}
 
 function printComparison({ calls, targets }: Comparison, about: string, top: number, terminal: Terminal): void {
   const { print, paint, width } = terminal

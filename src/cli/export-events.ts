@@ -1,18 +1,13 @@
 // `tallygate export`: the events of a ledger, a page at a time.
 
-import type { LLMEvent } from '../event.ts'
 import { formatCount } from '../figures.ts'
-import type { EventsOptions } from '../ledger/pages.ts'
-import type { LedgerViews } from '../ledger/views.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
+import { eventPages } from './event-pages.ts'
 import { EXPORT_FORMATS, type ExportName } from './export-formats.ts'
 import { exportTarget } from './export-target.ts'
 import { DATABASE_URL, openToAsk } from './ledgers.ts'
-import { MOMENT_FORMS } from './period.ts'
 import { telling } from './progress.ts'
-import { periodOf, whereOf } from './query.ts'
-
-const PAGE = 1000
+import { PERIOD, periodOf, WHERE, whereOf } from './query.ts'
 
 export const exportEvents = defineCommand({
   name: 'export',
@@ -23,15 +18,8 @@ export const exportEvents = defineCommand({
   ],
   options: {
     format: { type: 'string', value: 'name', help: `${Object.keys(EXPORT_FORMATS).join(', ')}. Default: jsonl.` },
-    since: { type: 'string', value: 'moment', help: `Calls made from then on: ${MOMENT_FORMS}. In UTC.` },
-    until: { type: 'string', value: 'moment', help: 'Calls made before then, in the same forms.' },
-    tenant: { type: 'string', value: 'id', help: 'Calls of this tenant only.' },
-    where: {
-      type: 'string',
-      multiple: true,
-      value: 'name=value',
-      help: 'Calls with this value of anything that `report --by` knows, as there.',
-    },
+    ...PERIOD,
+    where: WHERE,
     out: {
       type: 'string',
       value: 'file',
@@ -47,8 +35,8 @@ export const exportEvents = defineCommand({
   ],
   async run(values, { terminal, env }) {
     const format = EXPORT_FORMATS[formatOf(values.format)]
-    const { since, until, tenantId } = periodOf(values, Date.now())
-    const where = { ...whereOf(values.where), ...(tenantId !== undefined && { tenant: tenantId }) }
+    const period = periodOf(values, Date.now())
+    const where = whereOf(values.where)
     const { ledger, views } = await openToAsk(values, env)
     const tell = telling(terminal, 'events')
     let [count, unsaid] = [0, 0]
@@ -56,7 +44,7 @@ export const exportEvents = defineCommand({
       const target = exportTarget(values.out, terminal)
       try {
         if (format.header !== '') await target.write(format.header)
-        for await (const events of pagesOf(views, { since, until, where })) {
+        for await (const events of eventPages(views, period, where)) {
           const texts = events.map((event) => format.text(event))
           await target.write(texts.join(''))
           unsaid += texts.filter((text) => text === '').length
@@ -77,19 +65,6 @@ export const exportEvents = defineCommand({
     return undefined
   },
 })
-
-/** The events of a query, the oldest first. */
-export async function* pagesOf(
-  views: Pick<LedgerViews, 'events'>,
-  query: Pick<EventsOptions, 'since' | 'until' | 'where'>,
-): AsyncGenerator<readonly LLMEvent[]> {
-  let cursor: string | undefined
-  do {
-    const page = await views.events({ ...query, cursor, limit: PAGE, oldestFirst: true })
-    if (page.events.length > 0) yield page.events
-    cursor = page.next
-  } while (cursor !== undefined)
-}
 
 function formatOf(name = 'jsonl'): ExportName {
   if (Object.hasOwn(EXPORT_FORMATS, name)) return name as ExportName

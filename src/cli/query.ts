@@ -3,8 +3,23 @@
 import type { Dimension, Where } from '../ledger/query.ts'
 import { nearest } from '../options/nearest.ts'
 import { DIMENSIONS, type TotalsQuery } from '../sinks/ledger.ts'
-import { Stop } from './command.ts'
+import { type Option, type Options, Stop } from './command.ts'
 import { formatMoment, MOMENT_FORMS, parseMoment } from './period.ts'
+
+/** Which calls, by time and by who pays: what `periodOf` takes. */
+export const PERIOD = {
+  since: { type: 'string', value: 'moment', help: `Calls made from then on: ${MOMENT_FORMS}. In UTC.` },
+  until: { type: 'string', value: 'moment', help: 'Calls made before then, in the same forms.' },
+  tenant: { type: 'string', value: 'id', help: 'Calls of this tenant only.' },
+} as const satisfies Options
+
+/** Which calls, by any label: what `whereOf` takes. */
+export const WHERE = {
+  type: 'string',
+  multiple: true,
+  value: 'name=value',
+  help: 'Calls with this value of anything that `report --by` knows, as there.',
+} as const satisfies Option
 
 export type Period = Pick<TotalsQuery, 'since' | 'until' | 'tenantId'>
 

@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import { TRICKS } from '../emulator/bills/faults.ts'
-import { dollars } from '../reconcile/words.ts'
+import { dollars } from '../figures.ts'
 import { Stop } from './command.ts'
 import { runMonth } from './reconcile-month.ts'
 import { showReconciliation } from './reconcile-show.ts'

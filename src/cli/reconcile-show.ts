@@ -1,7 +1,8 @@
 // A reconciliation on a terminal: one sentence, the causes, what drifts, and who is billed without being logged.
 
+import { dollars } from '../figures.ts'
 import type { Reconciliation } from '../reconcile/result.ts'
-import { count, dollars, headline, percent, periodOf } from '../reconcile/words.ts'
+import { count, headline, ownerLine, percent, periodOf, unpricedLine, volumeOf } from '../reconcile/words.ts'
 import { layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { printable, wrap } from './width.ts'
@@ -35,14 +36,7 @@ export function showReconciliation(result: Reconciliation, owner: string | undef
       ],
       off
         .slice(0, MOST)
-        .map((row) => [
-          row.model,
-          row.type ?? '',
-          percent(row.volume),
-          percent(row.price),
-          dollars(row.billed),
-          row.status,
-        ]),
+        .map((row) => [row.model, row.type ?? '', volumeOf(row), percent(row.price), dollars(row.billed), row.status]),
     )
   if (result.unattributed.length > 0)
     table(
@@ -54,7 +48,7 @@ export function showReconciliation(result: Reconciliation, owner: string | undef
   print(
     `Costs of single calls: EXACT ${dollars(exact)}, ALLOCATED ${dollars(allocated)}, ESTIMATED ${dollars(estimated)}.`,
   )
-  if (owner !== undefined && result.status !== 'ok') print(printable(`To look at this: ${owner}.`))
+  for (const line of [unpricedLine(result), ownerLine(result, owner)]) if (line !== undefined) print(printable(line))
 
   function table(columns: Parameters<typeof layOut>[0], rows: Parameters<typeof layOut>[1]): void {
     const { header, lines } = layOut(columns, rows, width)

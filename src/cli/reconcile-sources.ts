@@ -1,8 +1,10 @@
 // Which statement a command line means: a provider's own API, or a file in one of the forms that we read.
 
+import { providerNamed } from '../pricing/provider-names.ts'
 import { anthropicStatement } from '../reconcile/sources/anthropic.ts'
 import { awsCurStatement } from '../reconcile/sources/aws-cur.ts'
 import { azureCostsStatement } from '../reconcile/sources/azure-costs.ts'
+import { bedrockStatement } from '../reconcile/sources/bedrock.ts'
 import { csvStatement } from '../reconcile/sources/csv.ts'
 import { focusStatement } from '../reconcile/sources/focus.ts'
 import { googleBillingStatement } from '../reconcile/sources/google-billing.ts'
@@ -14,7 +16,7 @@ import { Stop } from './command.ts'
 
 interface Asked {
   readonly provider: string
-  readonly file?: string | undefined
+  readonly files?: readonly string[] | undefined
   readonly format?: string | undefined
   readonly step: Step
   readonly byProfile: boolean
@@ -27,6 +29,7 @@ const FORMATS = {
   'google-billing': googleBillingStatement,
   'aws-cur': awsCurStatement,
   'azure-costs': azureCostsStatement,
+  bedrock: bedrockStatement,
 } as const
 
 export const FORMAT_NAMES = Object.keys(FORMATS)
@@ -36,12 +39,18 @@ export const PULLED = ['openai', 'anthropic', 'openrouter'] as const
  * Keys come from the environment alone, so that none stands in a shell's history. Not OPENAI_BASE_URL, which often names a
  * gateway: an admin key is not for it to see.
  */
-export function statementOf({ provider, file, format, step, byProfile }: Asked, env: NodeJS.ProcessEnv): Statement {
-  if (file !== undefined) {
-    const read = FORMATS[(format ?? 'csv') as keyof typeof FORMATS]
+export function statementOf(
+  { provider: named, files, format, step, byProfile }: Asked,
+  env: NodeJS.ProcessEnv,
+): Statement {
+  const provider = providerNamed(named)
+  if (files !== undefined) {
+    const read = Object.hasOwn(FORMATS, format ?? 'csv')
+      ? FORMATS[(format ?? 'csv') as keyof typeof FORMATS]
+      : undefined
     if (read === undefined)
       throw new Stop(2, `Expected \`--format\` to be one of ${FORMAT_NAMES.join(', ')}, got ${JSON.stringify(format)}.`)
-    return read({ path: file, provider })
+    return read({ path: files, provider })
   }
   if (format !== undefined) throw new Stop(2, '`--format` is of a file: `--file <path>` names it.')
   if (provider === 'openai')

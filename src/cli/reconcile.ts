@@ -1,18 +1,19 @@
 // `tallygate reconcile`: what a provider billed, compared with what the ledger says.
 
-import { writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { LedgerPlace } from '../reconcile/database.ts'
-import type { Reconciliation } from '../reconcile/result.ts'
+import type { Reconciliation, Status } from '../reconcile/result.ts'
 import { bookOf } from './book.ts'
-import { DIR, defineCommand, type Setting, Stop } from './command.ts'
+import { DIR, defineCommand, type Setting, Stop, type Values } from './command.ts'
 import { DATABASE_URL, databaseUrlOf, openToChange } from './ledgers.ts'
 import { MOMENT_FORMS } from './period.ts'
 import { folderOf, ledgerIn } from './place.ts'
 import { telling } from './progress.ts'
 import { daysOf } from './reconcile-period.ts'
 import { FORMAT_NAMES, PULLED, statementOf } from './reconcile-sources.ts'
+import { writeReport } from './report-file.ts'
 import { PRICES } from './reprice.ts'
+import { printable } from './width.ts'
 
 const OPTIONS = {
   provider: {
@@ -28,7 +29,12 @@ const OPTIONS = {
   since: { type: 'string', value: 'moment', help: `Days from then on: ${MOMENT_FORMS}. In UTC.` },
   until: { type: 'string', value: 'moment', help: 'Days before then, in the same forms.' },
   month: { type: 'string', value: 'month', help: 'A whole month, 2026-11.' },
-  file: { type: 'string', value: 'path', help: 'An export of the bill, in place of asking the provider.' },
+  file: {
+    type: 'string',
+    multiple: true,
+    value: 'path',
+    help: 'An export of the bill, packed by gzip or not, in place of asking the provider; once for each of its parts.',
+  },
   format: { type: 'string', value: 'name', help: `Of the file: ${FORMAT_NAMES.join(', ')}. Default: csv` },
   step: { type: 'string', value: 'width', help: 'The bucket that usage is asked in: 1m, 1h or 1d. Default: 1h' },
   'by-profile': { type: 'boolean', help: 'Anthropic: by user profile, from its analytics reports.' },
@@ -97,8 +103,9 @@ export const reconcile = defineCommand({
       const { showReconcileDemo } = await import('./reconcile-demo.ts')
       return showReconcileDemo(values.seed, terminal)
     }
+    if (values.seed !== undefined) throw new Stop(2, '`--seed` goes with `--demo`.')
     if (values.provider === undefined) throw new Stop(2, '`reconcile` needs `--provider <name>`, or `--demo`.')
-    if (values.json && values.markdown) throw new Stop(2, 'Give either `--json` or `--markdown`.')
+    checkTogether(values)
     const now = Date.now()
     const { period, again } = daysOf(values, now)
     const step = values.step ?? '1h'
@@ -107,7 +114,7 @@ export const reconcile = defineCommand({
     const statement = statementOf(
       {
         provider: values.provider,
-        file: values.file,
+        files: values.file,
         format: values.format,
         step,
         byProfile: values['by-profile'] === true,
@@ -130,15 +137,39 @@ export const reconcile = defineCommand({
       },
       dryRun: values['dry-run'] === true,
       apply: values.apply === true,
+      keepIn: join(folderOf(values.dir, env), 'reconcile'),
       progress: telling(terminal, 'rows of the statement'),
+      onProblem: (sentence: string) => terminal.complain(printable(sentence)),
     }
-    const { reconcile: run } = await import('../reconcile/reconcile.ts')
-    if (statement.isPulled) for (const late of again) await run({ ...shared, ...late })
+    const [{ reconcile: run }, { worst }, { dateOf }] = await Promise.all([
+      import('../reconcile/reconcile.ts'),
+      import('../reconcile/drift.ts'),
+      import('../reconcile/summary.ts'),
+    ])
+    const statuses: Status[] = []
+    for (const late of statement.isPulled ? again : []) {
+      const { since, status } = await run({ ...shared, ...late })
+      statuses.push(status)
+      if (status !== 'ok') terminal.complain(`${dateOf(since)}, compared once more for its late rows: ${status}.`)
+    }
     const result = await run({ ...shared, ...period, rebaseline: values.rebaseline })
     await printResult(result, values, setting)
-    return result.status === 'ok' ? 0 : result.status === 'warn' ? WARN : FAIL
+    if (result.calls === 0 && result.since < result.until)
+      terminal.complain(printable(`The ledger has no calls of ${values.provider} in these days.`))
+    return { ok: 0, warn: WARN, fail: FAIL }[worst([...statuses, result.status])]
   },
 })
+
+/** An option that would do nothing is a slip, and the run not the one that was meant. */
+function checkTogether(values: Values<typeof OPTIONS>): void {
+  if (values.json && values.markdown) throw new Stop(2, 'Give either `--json` or `--markdown`.')
+  if (values['dry-run'] && (values.apply || values.rebaseline !== undefined))
+    throw new Stop(2, '`--dry-run` writes nothing: leave out `--apply` and `--rebaseline`.')
+  if (values.file !== undefined && (values.step !== undefined || values['by-profile']))
+    throw new Stop(2, '`--step` and `--by-profile` are of what a provider is asked, and a file was named.')
+  if (values['by-profile'] && values.provider !== 'anthropic')
+    throw new Stop(2, '`--by-profile` is of Anthropic: `--provider anthropic`.')
+}
 
 interface Printing {
   readonly json?: boolean
@@ -154,7 +185,7 @@ async function printResult(
 ): Promise<void> {
   if (html !== undefined) {
     const { toHtml } = await import('../reconcile/html.ts')
-    writeFileSync(html, toHtml(result))
+    writeReport(html, toHtml(result, { owner }))
     terminal.complain(`Written: ${resolve(html)}`)
   }
   if (json) {
@@ -162,7 +193,7 @@ async function printResult(
     terminal.write(`${JSON.stringify({ ...toJson(result), owner: owner ?? null }, null, 2)}\n`)
   } else if (markdown) {
     const { toMarkdown } = await import('../reconcile/markdown.ts')
-    terminal.write(toMarkdown(result))
+    terminal.write(toMarkdown(result, { owner }))
   } else {
     const { showReconciliation } = await import('./reconcile-show.ts')
     showReconciliation(result, owner, terminal)

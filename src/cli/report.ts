@@ -9,8 +9,7 @@ import { DATABASE_URL, openToAsk } from './ledgers.ts'
 import { limitsNow, printLimits } from './limits.ts'
 import { stopSignal } from './listening.ts'
 import { INTERVAL, intervalOf, redraw } from './live.ts'
-import { MOMENT_FORMS } from './period.ts'
-import { dimensionsOf, inWords, type Period, periodOf, topOf, whereOf } from './query.ts'
+import { dimensionsOf, inWords, PERIOD, type Period, periodOf, topOf, WHERE, whereOf } from './query.ts'
 import { inOrder, printSpend } from './spend.ts'
 import type { Terminal } from './terminal.ts'
 import { printable } from './width.ts'
@@ -23,13 +22,9 @@ const OPTIONS = {
     value: 'names',
     help: `What to group by, separated by commas: ${DIMENSIONS.join(', ')}, tag:<name>. Default: tenant, then model.`,
   },
-  since: { type: 'string', value: 'moment', help: `Calls made from then on: ${MOMENT_FORMS}. In UTC.` },
-  until: { type: 'string', value: 'moment', help: 'Calls made before then, in the same forms.' },
-  tenant: { type: 'string', value: 'id', help: 'Calls of this tenant only.' },
+  ...PERIOD,
   where: {
-    type: 'string',
-    multiple: true,
-    value: 'name=value',
+    ...WHERE,
     help: 'Calls with this value of anything that --by knows; the name alone: calls without one. Values of one name are alternatives.',
   },
   top: { type: 'string', value: 'rows', help: 'Rows of a table; the others are added up in one. Default: 20.' },

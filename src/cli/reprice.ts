@@ -5,8 +5,7 @@ import { repriceEvent, withPrice } from '../reprice.ts'
 import { bookOf } from './book.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
 import { DATABASE_URL, openToChange, openToRead } from './ledgers.ts'
-import { MOMENT_FORMS } from './period.ts'
-import { inWords, type Period, periodOf } from './query.ts'
+import { inWords, PERIOD, type Period, periodOf } from './query.ts'
 import { createRepriceTotals, printRepricing, type RepriceTotals } from './reprice-totals.ts'
 import { printable } from './width.ts'
 
@@ -17,9 +16,8 @@ export const PRICES = {
 } as const
 
 const OPTIONS = {
-  since: { type: 'string', value: 'moment', help: `Calls made from then on: ${MOMENT_FORMS}. In UTC. Needed.` },
-  until: { type: 'string', value: 'moment', help: 'Calls made before then, in the same forms.' },
-  tenant: { type: 'string', value: 'id', help: 'Calls of this tenant only.' },
+  ...PERIOD,
+  since: { ...PERIOD.since, help: `${PERIOD.since.help} Needed.` },
   provider: { type: 'string', value: 'name', help: 'Calls of this provider only.' },
   model: { type: 'string', value: 'id', help: 'Calls that this model served only.' },
   prices: PRICES,

@@ -34,7 +34,7 @@ function read(given: Json): RowReading {
       provider: 'aws',
       host: textOf(region) && `bedrock-runtime.${String(region)}.amazonaws.com`,
       endpoint,
-      model: modelOf(row['modelId']),
+      model: bedrockModel(row['modelId']),
       request: objectOf(input['inputBodyJson']),
       response,
       text: objectOf(output['outputBodyJson']),
@@ -69,7 +69,7 @@ function answerOf(input: Json, output: Json, operation: string): { response: unk
 }
 
 /** `global.anthropic.claude-opus-5-v1` of the name or of the ARN of a profile. */
-function modelOf(id: unknown): string | undefined {
+export function bedrockModel(id: unknown): string | undefined {
   const text = textOf(id)
   if (!text?.startsWith('arn:')) return text
   const resource = text.split(':').slice(5).join(':')

@@ -3,6 +3,7 @@
 import { LONGEST_ROW, type Row, type RowReader, rowOf, TOO_LONG } from './row.ts'
 import { createListReader } from './rows-of-list.ts'
 import { createTableReader } from './rows-of-table.ts'
+import { CutOffGzip, unpacked } from './unpack.ts'
 
 /** Throws only what `bytes` throws. */
 export async function* rowsOf(bytes: AsyncIterable<Uint8Array>, isTable: boolean): AsyncGenerator<Row> {
@@ -37,44 +38,6 @@ export async function* rowsOf(bytes: AsyncIterable<Uint8Array>, isTable: boolean
 function readerFor(sign: string, isTable: boolean): RowReader {
   if (sign === '[') return createListReader()
   return sign !== '{' && isTable ? createTableReader() : createLineReader()
-}
-
-class CutOffGzip extends Error {}
-
-async function* unpacked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const source = bytes[Symbol.asyncIterator]()
-  const head: Uint8Array[] = []
-  let size = 0
-  while (size < 2) {
-    const next = await source.next()
-    if (next.done) break
-    head.push(next.value)
-    size += next.value.length
-  }
-  const start = Buffer.concat(head)
-  const whole = async function* () {
-    yield start
-    for (let next = await source.next(); !next.done; next = await source.next()) yield next.value
-  }
-  if (!(start[0] === 0x1f && start[1] === 0x8b)) {
-    yield* whole()
-    return
-  }
-  const [{ createGunzip }, { Readable }] = [
-    process.getBuiltinModule('node:zlib'),
-    process.getBuiltinModule('node:stream'),
-  ]
-  const from = Readable.from(whole())
-  const gunzip = createGunzip()
-  from.on('error', (error) => gunzip.destroy(error))
-  from.pipe(gunzip)
-  try {
-    yield* gunzip as AsyncIterable<Uint8Array>
-  } catch (error) {
-    const { code } = error as { code?: unknown }
-    if (typeof code === 'string' && (code.startsWith('Z_') || code.startsWith('ERR_ZLIB'))) throw new CutOffGzip()
-    throw error
-  }
 }
 
 function createLineReader(): RowReader {

@@ -8,6 +8,9 @@ export type EncodingName = 'o200k_base' | 'cl100k_base' | 'p50k_base' | 'r50k_ba
 /** The js-tiktoken whose tables the counts in test/unit/token-counts.test.ts were taken from. */
 export const TOKENIZER_VERSION = '1.0.21'
 
+/** Whose models count in the encodings that are published: elsewhere a model of the same name may be another. */
+export const PUBLISHERS: ReadonlySet<string> = new Set(['openai', 'azure', 'github-copilot'])
+
 export interface Encoding {
   readonly name: EncodingName
   /** The maker says that this model counts in it; otherwise it stands in for a tokenizer that nobody has published. */

@@ -19,8 +19,8 @@ export interface DayRecord {
   readonly causes: readonly CauseLine[]
   /** Of the day by itself. */
   readonly status: Status
-  /** The calls of the day, page by page. */
-  readonly canonical: AsyncIterable<readonly CanonicalCost[]>
+  /** The calls of the day, page by page: asked where the day is written, since a pool may have one connection and no other. */
+  canonical(db: Pick<Database, 'kind' | 'ask'>): AsyncIterable<readonly CanonicalCost[]>
   /** Costs of events follow the bill. */
   readonly apply: boolean
 }
@@ -43,7 +43,7 @@ export async function writeDay(db: Database, record: DayRecord): Promise<void> {
       day,
     ])
     const sum = { exact: 0n, allocated: 0n, estimated: 0n, logged: 0n }
-    for await (const page of canonical) {
+    for await (const page of canonical({ kind: db.kind, ask })) {
       for (const { label, canonical: cost = 0n, logged = 0n } of page) {
         sum[label] += cost
         sum.logged += logged
@@ -91,7 +91,7 @@ function stored(pico: PicoUsd | undefined): Value {
 }
 
 function lineCells(line: Line, i: number): Cells {
-  const { model, tier, type, loggedQuantity, billedQuantity, logged, billed, item } = line
+  const { model, tier, type, loggedQuantity, billedQuantity, isCounted, rows, logged, billed, item } = line
   return {
     result: 'line',
     part: String(i),
@@ -100,7 +100,7 @@ function lineCells(line: Line, i: number): Cells {
     token_type: type ?? null,
     label: item ?? null,
     logged_quantity: loggedQuantity,
-    billed_quantity: billedQuantity,
+    billed_quantity: isCounted || rows === 0 ? billedQuantity : null,
     logged_pico: stored(logged),
     billed_pico: stored(billed),
   }

@@ -52,8 +52,6 @@ export interface LoggedCell extends CellKey {
   readonly amounts: Amounts
   /** Costs that are in no line of a bucket: of a provider that said the sum alone, of a fee for each request. */
   other: PicoUsd
-  /** Of it, what the provider said with the answers. */
-  exact: PicoUsd
   /** Attempts of which nobody knows whether they were billed. */
   readonly unsettled: Evidence
   /** Calls whose usage the provider did not say. */
@@ -93,7 +91,6 @@ export function createLoggedCell(key: CellKey): LoggedCell {
     requests: 0,
     amounts: new Map(),
     other: 0n,
-    exact: 0n,
     unsettled: evidence(),
     unreported: evidence(),
     estimated: 0,

@@ -42,6 +42,8 @@ export interface Comparison {
   readonly calls: number
   readonly unpriced: ReadonlyMap<string, number>
   readonly joined: ReadonlyMap<string, PicoUsd>
+  /** The bill is of single requests alone: of a call that it does not name it says nothing, and there is nothing to share out. */
+  readonly isOfRequests: boolean
 }
 
 export async function compareAll(options: ComparisonOptions): Promise<Comparison> {
@@ -52,6 +54,7 @@ export async function compareAll(options: ComparisonOptions): Promise<Comparison
   const billedModels = new Set<string>()
   const joined = new Map<string, PicoUsd>()
   let isCostScoped = false
+  let isOfRequests = false
   for (const row of rows) {
     if (row.model !== undefined) billedModels.add(row.model)
     else if (row.type !== undefined && (row.kind === 'cost' || row.type.startsWith('fee.'))) withoutModel.add(row.type)
@@ -61,6 +64,8 @@ export async function compareAll(options: ComparisonOptions): Promise<Comparison
         joined.set(row.responseId, (joined.get(row.responseId) ?? 0n) + row.cost)
     }
   }
+  if (joined.size > 0) isOfRequests = rows.every(({ kind, responseId }) => kind === 'usage' || responseId !== undefined)
+  const unmatched = new Map(joined)
   const aliases = new Map([...aliasesOf(billedModels, models), ...(options.aliases ?? [])])
   const told = narrowed(statement, rows)
   const shape = shapeOf(told, { tenants, aliases, withoutModel, isCostScoped })
@@ -72,6 +77,7 @@ export async function compareAll(options: ComparisonOptions): Promise<Comparison
     for (const call of page) {
       calls += call.calls
       tally.addCall(call)
+      if (call.responseId !== undefined) unmatched.delete(call.responseId)
       if (call.cost === undefined && call.parts.length > 0)
         unpriced.set(call.model, (unpriced.get(call.model) ?? 0) + call.calls)
     }
@@ -79,8 +85,10 @@ export async function compareAll(options: ComparisonOptions): Promise<Comparison
   const findings = findAll(tally, shape, known)
   const lines = linesOf(tally, shape, findings, rates)
   priceShares(lines.values(), rates)
-  const pots = potsOf(tally, shape, lines, findings, rates)
-  return { tally, shape, rates, lines, findings, pots, calls, unpriced, joined }
+  const pots = isOfRequests
+    ? { money: new Map(), unattributed: [...unmatched.values()].reduce((sum, cost) => sum + cost, 0n) }
+    : potsOf(tally, shape, lines, findings, rates)
+  return { tally, shape, rates, lines, findings, pots, calls, unpriced, joined, isOfRequests }
 }
 
 const LEAST_STEP = 3_600_000

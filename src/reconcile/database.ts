@@ -1,8 +1,7 @@
 // The ledger's database as a reconciliation needs it: questions, and changes of which all are made or none.
 
-import { MeterError } from '../errors.ts'
 import { type PostgresClient, postgres } from '../postgres/client.ts'
-import { postgresFault } from '../postgres/faults.ts'
+import { ledgerError } from '../postgres/faults.ts'
 import { checkSchema, checkVersion, inSchema, SCHEMA } from '../postgres/migrate.ts'
 import { LEDGER } from '../sinks/postgres/schema.ts'
 import { ledgerFault, openLedger } from '../sinks/sqlite/open.ts'
@@ -102,41 +101,60 @@ function postgresDatabase({ databaseUrl, pool, schema = SCHEMA }: LedgerPlace): 
   const db = postgres({ databaseUrl, pool })
   let checking: Promise<void> | undefined
 
+  async function told<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await runAsNobody(work)
+    } catch (cause) {
+      checking = undefined
+      throw ledgerError(db.address, cause)
+    }
+  }
+
+  // Before a connection is taken, and not within: a pool may have one connection and no other.
+  const check = () => told(() => (checking ??= checkVersion(db, LEDGER, name)))
   const by =
     (query: typeof db.query): Ask =>
     (sql, values = []) =>
-      runAsNobody(async () => {
-        try {
-          await (checking ??= checkVersion(db, LEDGER, name))
-          // As text, which every driver passes on: some know no bigint.
-          const texts = values.map((value) => (typeof value === 'bigint' ? String(value) : value))
-          return await query(inSchema(sql, name), texts)
-        } catch (cause) {
-          checking = undefined
-          if (cause instanceof MeterError) throw cause
-          const { code, words } = postgresFault(cause)
-          const number = code === undefined ? '' : ` (${code})`
-          throw new MeterError('LEDGER_UNAVAILABLE', `The ledger in ${db.address} ${words}${number}.`, { cause })
-        }
-      })
+      // As text, which every driver passes on: some know no bigint.
+      told(() =>
+        query(
+          inSchema(sql, name),
+          values.map((value) => (typeof value === 'bigint' ? String(value) : value)),
+        ),
+      )
 
   return {
     kind: 'postgres',
-    ask: by(db.query),
-    transaction: (work) =>
-      db.transaction((query) => {
+    async ask(sql, values) {
+      await check()
+      return by(db.query)(sql, values)
+    },
+    async transaction(work) {
+      await check()
+      let isOwn = false
+      const within = async (query: typeof db.query) => {
         const ask = by(query)
-        return work({
-          ask,
-          insert: (table, columns, rows, fixed) =>
-            insertInto(
-              ask,
-              table,
-              columns,
-              rows.map((row) => ({ ...fixed, ...row })),
-            ),
-        })
-      }),
+        const insert: Changes['insert'] = (table, columns, rows, fixed) =>
+          insertInto(
+            ask,
+            table,
+            columns,
+            rows.map((row) => ({ ...fixed, ...row })),
+          )
+        try {
+          return await work({ ask, insert })
+        } catch (cause) {
+          isOwn = true
+          throw cause
+        }
+      }
+      try {
+        return await runAsNobody(() => db.transaction(within))
+      } catch (cause) {
+        // What the work threw says for itself what it is; the rest is of the connection.
+        throw isOwn ? cause : ledgerError(db.address, cause)
+      }
+    },
     close: () => db.close(),
   }
 }

@@ -19,25 +19,40 @@ export type Accepted = Readonly<Record<string, { readonly volume?: number; reado
 export function driftOf(lines: Iterable<Line>, thresholds: Thresholds, accepted: Accepted): DriftRow[] {
   const sums = new Map<
     string,
-    { line: Line; logged: PicoUsd; expected: PicoUsd; billed: PicoUsd; ours: number; theirs: number }
+    {
+      line: Line
+      logged: PicoUsd
+      expected: PicoUsd
+      billed: PicoUsd
+      ours: number
+      theirs: number
+      isCounted: boolean
+      isBilled: boolean
+    }
   >()
   for (const line of lines) {
     const name = driftName(line)
     let sum = sums.get(name)
-    if (sum === undefined) sums.set(name, (sum = { line, logged: 0n, expected: 0n, billed: 0n, ours: 0, theirs: 0 }))
+    if (sum === undefined) {
+      const nothing = { logged: 0n, expected: 0n, billed: 0n, ours: 0, theirs: 0, isCounted: false, isBilled: false }
+      sums.set(name, (sum = { line, ...nothing }))
+    }
     sum.logged += line.logged
     sum.expected += expectedBefore(line)
     sum.billed += line.billed ?? 0n
     sum.ours += line.loggedQuantity
     sum.theirs += line.billedQuantity
+    sum.isCounted ||= line.isCounted
+    sum.isBilled ||= line.rows > 0
   }
-  return [...sums].map(([name, { line, ours, theirs, logged, expected, billed }]) => {
+  return [...sums].map(([name, { line, ours, theirs, logged, expected, billed, isCounted, isBilled }]) => {
     const volume = theirs > 0 ? Math.round(((ours - theirs) / theirs) * 1e6) : undefined
     const price = billed > 0n && expected > 0n ? Number(((expected - billed) * 1_000_000n) / billed) : undefined
     const before = accepted[name] ?? {}
     const status = worst([
       level(
-        apart(volume ?? (ours > 0 ? -1e6 : 0), before.volume),
+        // Of a bill that says money alone there is no volume: whatever it is off by shows in the price.
+        apart(volume ?? (ours > 0 && (isCounted || !isBilled) ? -1e6 : 0), before.volume),
         thresholds.volumeWarn * 100,
         thresholds.volumeFail * 100,
       ),
@@ -47,7 +62,7 @@ export function driftOf(lines: Iterable<Line>, thresholds: Thresholds, accepted:
       model: line.model,
       type: line.type,
       loggedQuantity: ours,
-      billedQuantity: theirs,
+      billedQuantity: isCounted || !isBilled ? theirs : undefined,
       volume,
       logged,
       expected,

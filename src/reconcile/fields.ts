@@ -63,7 +63,7 @@ export function neededCount(fields: Fields, field: string, where: string): numbe
   return countIn(fields, field, where) ?? stop(where, field, 'a whole number of at least 0', fields[field])
 }
 
-/** Any number of at least 0: seconds, gigabyte-hours. */
+/** Any number: of seconds or gigabyte-hours, and below 0 where a line takes back what another one billed. */
 export function numberIn(fields: Fields, field: string, where: string): number | undefined {
   const value = fields[field]
   if (value === undefined || value === null || value === '') return undefined

@@ -41,7 +41,7 @@ export function toJson(result: Reconciliation): Record<string, unknown> {
       model: row.model,
       token_type: row.type ?? null,
       logged_quantity: row.loggedQuantity,
-      billed_quantity: row.billedQuantity,
+      billed_quantity: row.billedQuantity ?? null,
       volume_ppm: row.volume ?? null,
       logged_usd: usd(row.logged),
       expected_usd: usd(row.expected),

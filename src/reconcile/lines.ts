@@ -32,6 +32,8 @@ export interface Line extends LineKey {
   loggedQuantity: number
   /** By usage rows, or by the line itself. */
   billedQuantity: number
+  /** Whether any of them says a quantity. */
+  isCounted: boolean
   listCost: PicoUsd | undefined
   rows: number
   item: string | undefined
@@ -55,6 +57,7 @@ export function linesOf(tally: Tally, shape: Shape, findings: readonly Finding[]
         logged: 0n,
         loggedQuantity: 0,
         billedQuantity: 0,
+        isCounted: false,
         listCost: undefined,
         rows: 0,
         item: undefined,
@@ -75,7 +78,9 @@ export function linesOf(tally: Tally, shape: Shape, findings: readonly Finding[]
     line.rows = row.rows
     line.item = row.item
     line.who = row.byScope.size === 1 ? [...row.byScope.keys()][0] : undefined
-    if (row.quantity !== undefined) line.billedQuantity = row.quantity
+    if (row.quantity === undefined) continue
+    line.billedQuantity = row.quantity
+    line.isCounted = true
   }
   for (const cell of tally.logged.values()) {
     for (const [type, { quantity, cost }] of cell.amounts) {
@@ -95,15 +100,19 @@ export function linesOf(tally: Tally, shape: Shape, findings: readonly Finding[]
       for (const [type, quantity] of cell.quantities) {
         const line = lineAt(shape.lineKey(cell, type))
         const row = tally.lines.get(lineName(line))
-        if (row?.quantity === undefined) line.billedQuantity += quantity
+        if (row?.quantity !== undefined) continue
+        line.billedQuantity += quantity
+        line.isCounted = true
       }
-  for (const finding of findings)
+  for (const finding of findings) {
+    // Of one kind of token alone: a request that used three is one request.
+    let { requests } = finding
     for (const [type, quantity] of finding.quantities) {
       const line = lineAt(shape.lineKey(finding.cell, type))
       const exact = finding.costs?.get(type)
       const rate = rates.of(finding.cell, type) ?? ownRate(line)
       const cost = exact ?? (rate === undefined ? 0n : worthOf(rate, quantity))
-      const { who, note, requests, cause } = finding
+      const { who, note, cause } = finding
       const { model, tier } = finding.cell
       line.shares.push({
         cause,
@@ -116,8 +125,10 @@ export function linesOf(tally: Tally, shape: Shape, findings: readonly Finding[]
         ...(who !== undefined && { who }),
         ...(note !== undefined && { note }),
       })
+      requests = undefined
       addTier(line, finding.cell, quantity, cost)
     }
+  }
   return lines
 }
 

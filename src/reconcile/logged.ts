@@ -65,7 +65,7 @@ const JSONS: ReadonlySet<string> = new Set(['usage', 'usage_by_model', 'cost_lin
 
 /** Every call of a provider in the period, the oldest first. */
 export async function* loggedCalls(
-  db: Database,
+  db: Pick<Database, 'kind' | 'ask'>,
   provider: string,
   { since, until }: Period,
 ): AsyncGenerator<readonly LoggedCall[]> {
@@ -104,7 +104,8 @@ function callOf(row: Row): LoggedCall {
   const isReported = isMarked ? marked?.['logged_source'] === 'reported' : costSource === 'reported'
   const parts = partsOf(model, row)
   const error = textOf(row['error'])
-  const attempts = jsonOf<readonly Attempt[]>(row['attempts'], 'unknown') ?? []
+  const isEmpty = error !== undefined && parts.length === 0
+  const attempts = jsonOf<readonly Attempt[]>(row['attempts'], isEmpty ? 'billable' : 'unknown') ?? []
   return {
     eventId: String(row['event_id']),
     at: Number(row['at']),
@@ -117,10 +118,14 @@ function callOf(row: Row): LoggedCall {
     isReported,
     usageSource: row['usage_source'] as UsageSource,
     unsettled: attempts.filter(({ billable }) => billable === 'unknown').length,
-    isRequest: error === undefined || parts.length > 0 || !NEVER_SERVED.test(error),
+    isRequest: !isEmpty || !(NEVER_SERVED.test(error) || (attempts.length > 0 && attempts.every(isFree))),
     hasFailed: error !== undefined,
     responseId: textOf(row['response_id']),
   }
+}
+
+function isFree({ billable }: Attempt): boolean {
+  return billable === 'no'
 }
 
 function textOf(value: unknown): string | undefined {

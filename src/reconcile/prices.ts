@@ -25,6 +25,7 @@ export function priceShares(lines: Iterable<Line>, rates: Rates): Discount | und
   const unit = resolutionOf(all)
   const discount = discountOf(all, unit)
   const agreeing = agreeingLines(all, unit, discount)
+  const steady = steadyLines(all, discount)
   for (const line of all) {
     let value = expectedOf(line)
     let parts = PARTS
@@ -60,7 +61,9 @@ export function priceShares(lines: Iterable<Line>, rates: Rates): Discount | und
     if (isRounding(rest, line, unit)) share('rounding', rest)
     else if (line.billed === 0n && line.rows === 0) share('not-billed', rest)
     else {
-      const { cause, note } = priceCause(line, rest, parts, rates, agreeing)
+      const { cause, note } = steady.has(line)
+        ? bookCause(line, agreeing)
+        : (tierCause(line, rest, parts, rates) ?? bookCause(line, agreeing, rest))
       share(cause, rest, note)
     }
   }
@@ -105,7 +108,8 @@ function discountOf(lines: readonly (Line & { billed: PicoUsd })[], unit: PicoUs
   for (const candidate of new Map(told.map(({ parts }) => [String(parts / SAME), parts])).values()) {
     if (candidate >= PARTS) continue
     const alike = told.filter(({ parts }) => abs(parts - candidate) <= SAME)
-    if (alike.length <= most) continue
+    // Of a single line nobody can tell a discount from a price.
+    if (alike.length <= Math.max(1, most)) continue
     const since = alike.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY)
     const later = counted(told.filter(({ at }) => at >= since))
     const having = [...counted(alike)].filter(([model, count]) => count * 2 >= later.get(model)!)
@@ -136,8 +140,7 @@ function agreeingLines(
   const agree = new Map<string, boolean>()
   for (const line of lines) {
     if (line.type === undefined || isCache(line)) continue
-    const value = expectedOf(line)
-    const wanted = discount !== undefined && line.at >= discount.since ? scale(value, discount.parts, PARTS) : value
+    const wanted = wantedOf(line, discount)
     const isFine = isRounding(line.billed - wanted, line, unit) || isClose(line.billed, wanted)
     const key = `${line.at}|${line.model}`
     agree.set(key, (agree.get(key) ?? true) && isFine)
@@ -145,31 +148,72 @@ function agreeingLines(
   return new Set([...agree].filter(([, isFine]) => isFine).map(([key]) => key))
 }
 
+function wantedOf(line: Line, discount: Discount | undefined): PicoUsd {
+  const value = expectedOf(line)
+  return discount !== undefined && line.at >= discount.since ? scale(value, discount.parts, PARTS) : value
+}
+
+/** On so many other days a line of several tiers is not off by one ratio because of what was in it. */
+const DAYS_OF_A_PRICE = 2
+
+/** Lines of several tiers that are off as others of their model are on other days: by a price, though a tier would come to as much. */
+function steadyLines(
+  lines: readonly (Line & { billed: PicoUsd })[],
+  discount: Discount | undefined,
+): ReadonlySet<Line> {
+  const off = lines.flatMap((line) => {
+    const wanted = wantedOf(line, discount)
+    return wanted <= 0n || isClose(line.billed, wanted) ? [] : [{ line, ratio: (line.billed * PARTS) / wanted }]
+  })
+  /** By model and ratio, the days that have it. */
+  const days = new Map<string, Set<number>>()
+  const nameOf = (model: string, ratio: bigint) => `${model}|${ratio}`
+  for (const { line, ratio } of off) {
+    const name = nameOf(line.model, ratio / SAME)
+    const of = days.get(name)
+    if (of === undefined) days.set(name, new Set([line.at]))
+    else of.add(line.at)
+  }
+  const steady = off.filter(({ line: { model, at, byTier }, ratio }) => {
+    if (byTier.size < 2) return false
+    const near = [-1n, 0n, 1n].flatMap((step) => [...(days.get(nameOf(model, ratio / SAME + step)) ?? [])])
+    return new Set(near.filter((day) => day !== at)).size >= DAYS_OF_A_PRICE
+  })
+  return new Set(steady.map(({ line }) => line))
+}
+
 function isCache({ type }: Line): boolean {
   return type?.includes('.cache_') === true
 }
 
-function priceCause(
-  line: Line & { billed: PicoUsd },
+/** What is left is what another tier would have come to. */
+function tierCause(
+  { type, byTier }: Line,
   rest: PicoUsd,
   parts: bigint,
   rates: Rates,
-  agreeing: ReadonlySet<string>,
-): { cause: Cause; note?: string } {
-  const { type } = line
-  if (type === undefined) return { cause: 'unexplained' }
-  const value = line.billed - rest
-  for (const [tier, part] of line.byTier) {
+): { cause: Cause; note: string } | undefined {
+  for (const [tier, part] of type === undefined ? [] : byTier) {
     const other = tier === 'standard' ? 'batch' : 'standard'
-    const rate = rates.listed({ ...part.cell, tier: other }, type)
+    const rate = rates.listed({ ...part.cell, tier: other }, type!)
     if (rate === undefined || part.quantity === 0) continue
     const otherwise = scale(worthOf(rate, part.quantity) - part.value, parts, PARTS)
     if (otherwise !== 0n && isClose(rest, otherwise))
       return { cause: 'batch-or-tier', note: `${tier || 'standard'} billed as ${other}` }
   }
-  if (value === 0n && line.loggedQuantity === 0 && line.billedQuantity === 0) return { cause: 'unexplained' }
+  return undefined
+}
+
+/** `rest`: what is left of the line; nothing where it is known to be of a price. */
+function bookCause(
+  line: Line & { billed: PicoUsd },
+  agreeing: ReadonlySet<string>,
+  rest = line.billed,
+): { cause: Cause; note?: string } {
+  const value = line.billed - rest
+  const isEmpty = value === 0n && line.loggedQuantity === 0 && line.billedQuantity === 0
   // No price is changed by less than a thousandth: it is the clocks and the digits of two systems.
-  if (isClose(line.billed, value)) return { cause: 'unexplained' }
+  if (line.type === undefined || isEmpty || isClose(line.billed, value)) return { cause: 'unexplained' }
   const unitNote = priceNote(line)
   const more = unitNote === undefined ? {} : { note: unitNote }
   if (isCache(line) && agreeing.has(`${line.at}|${line.model}`)) return { cause: 'cache-accounting', ...more }

@@ -3,10 +3,13 @@
 import { MeterError } from '../errors.ts'
 import { runAsNobody } from '../tenant.ts'
 import { type Fields, objectIn, stopAt } from './fields.ts'
+import type { KeptPages } from './statement.ts'
 
 export interface PullOptions {
   readonly baseUrl: string
   readonly headers: Readonly<Record<string, string>>
+  /** What came before an earlier run broke off is not asked for again. */
+  readonly kept?: KeptPages | undefined
   /** Attempts of one page; 6. */
   readonly attempts?: number | undefined
   /** For tests: how long to wait before the next attempt; the longest that a provider may ask for is two minutes. */
@@ -24,7 +27,7 @@ const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 120_000
 const PASSING = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529])
 
-export function puller({ baseUrl, headers, attempts = ATTEMPTS, pause = sleep }: PullOptions): Puller {
+export function puller({ baseUrl, headers, kept, attempts = ATTEMPTS, pause = sleep }: PullOptions): Puller {
   let opened: Promise<{ request: typeof import('undici').request; agent: import('undici').Agent }> | undefined
   const open = async () => {
     const { Agent, request } = await import('undici')
@@ -43,17 +46,27 @@ export function puller({ baseUrl, headers, attempts = ATTEMPTS, pause = sleep }:
   }
 
   async function get(path: string, query: URLSearchParams): Promise<Fields> {
-    const url = new URL(`${baseUrl.replace(/\/+$/, '')}${path}`)
+    const base = baseUrl.replace(/\/+$/, '')
+    // Not repeated: an address may hold a password.
+    if (!URL.canParse(base)) throw new MeterError('BAD_OPTION', 'Expected `baseUrl` to be an address, https://….')
+    const url = new URL(`${base}${path}`)
     url.search = query.toString()
     const where = `${url.host}${url.pathname}`
+    const asked = kept === undefined ? '' : nameOf(url, headers)
+    const before = kept?.find(asked)
+    if (before !== undefined) return objectIn(before, where, 'the answer')
     for (let attempt = 1; ; attempt++) {
       const isLast = attempt >= attempts
       const answer = await once(url).catch((cause: unknown) => {
-        if (isLast) throw unreachable(where, cause)
+        if (isLast) throw unreachable(where, cause, kept)
         return undefined
       })
-      if (answer?.status === 200) return objectIn(parsed(answer.body, where), where, 'the answer')
-      if (answer !== undefined && (isLast || !PASSING.has(answer.status))) throw refused(where, answer.status)
+      if (answer?.status === 200) {
+        const fields = objectIn(parsed(answer.body, where), where, 'the answer')
+        kept?.keep(asked, fields)
+        return fields
+      }
+      if (answer !== undefined && (isLast || !PASSING.has(answer.status))) throw refused(where, answer.status, kept)
       const wait = answer?.retryAfter ?? FIRST_PAUSE_MS * 2 ** (attempt - 1)
       await pause(Math.min(wait, LONGEST_PAUSE_MS))
     }
@@ -75,18 +88,49 @@ function parsed(body: string, where: string): unknown {
   }
 }
 
-function refused(where: string, status: number): MeterError {
-  const why =
-    status === 401 || status === 403
-      ? 'the key in the environment is not one that may read usage and costs'
-      : 'it is tried again with the next run'
-  return new MeterError('BAD_INPUT', `${where} answered ${status}: ${why}. Nothing of that day was written.`)
+/** By the key too, and without telling it: another one is of another organization. */
+function nameOf(url: URL, headers: PullOptions['headers']): string {
+  const { createHash } = process.getBuiltinModule('node:crypto')
+  return createHash('sha256')
+    .update(JSON.stringify([url.href, headers]))
+    .digest('hex')
 }
 
-function unreachable(where: string, cause: unknown): MeterError {
+const brokenOff = new WeakSet<Error>()
+
+/** Whether what came so far is right, and the rest may come another time. */
+export function isBrokenOff(error: unknown): boolean {
+  return error instanceof Error && brokenOff.has(error)
+}
+
+function endingOf(kept: KeptPages | undefined): string {
+  const more = kept === undefined ? '' : ', and the next run goes on from what came so far'
+  return `Nothing of these days was written${more}.`
+}
+
+function refused(where: string, status: number, kept: KeptPages | undefined): MeterError {
+  const isKey = status === 401 || status === 403
+  const why = isKey
+    ? 'the key in the environment is not one that may read usage and costs'
+    : PASSING.has(status)
+      ? 'it is tried again with the next run'
+      : 'it does not take what it was asked, such as days of too long ago'
+  const goesOn = isKey || PASSING.has(status)
+  const error = new MeterError(
+    'BAD_INPUT',
+    `${where} answered ${status}: ${why}. ${endingOf(goesOn ? kept : undefined)}`,
+  )
+  if (goesOn) brokenOff.add(error)
+  return error
+}
+
+function unreachable(where: string, cause: unknown, kept: KeptPages | undefined): MeterError {
   const code = (cause as { code?: unknown } | null)?.code
   const why = typeof code === 'string' ? ` (${code})` : ''
-  return new MeterError('BAD_INPUT', `${where} could not be reached${why}. Nothing of that day was written.`, { cause })
+  const sentence = `${where} could not be reached${why}. ${endingOf(kept)}`
+  const error = new MeterError('BAD_INPUT', sentence, { cause })
+  brokenOff.add(error)
+  return error
 }
 
 /** Seconds or a date; `undefined` for neither. */

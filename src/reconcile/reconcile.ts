@@ -8,12 +8,14 @@ import { type Comparison, compareAll } from './compare.ts'
 import { type Database, type LedgerPlace, openDatabase } from './database.ts'
 import { type Accepted, driftName, driftOf, THRESHOLDS, type Thresholds, worst } from './drift.ts'
 import { finalDays } from './final.ts'
+import { openKeptPages } from './kept-pages.ts'
 import { expectedOf, type Line } from './lines.ts'
 import { loggedCalls } from './logged.ts'
+import { isBrokenOff } from './pull.ts'
 import { remember } from './remember.ts'
 import type { DriftRow, Reconciliation } from './result.ts'
 import { sidesOf } from './sides.ts'
-import { DAY, type Period, type Statement, type StatementRow } from './statement.ts'
+import { DAY, type KeptPages, type Period, type Statement, type StatementRow } from './statement.ts'
 import { causesOf, compare, dateOf, detailsOf, unattributedOf, unitPricesOf } from './summary.ts'
 
 export interface ReconcileOptions {
@@ -40,7 +42,14 @@ export interface ReconcileOptions {
   readonly apply?: boolean | undefined
   /** Takes the drift of this period for what is right from its last day on, and remembers why. */
   readonly rebaseline?: string | undefined
+  /**
+   * A folder for what a provider has answered: a run that breaks off leaves it there for twelve hours, and the next one of
+   * the same days goes on from it. No key is in it. Default: none, and each run begins anew.
+   */
+  readonly keepIn?: string | undefined
   readonly progress?: ((rows: number) => void) | undefined
+  /** Told, in a sentence, of what stops nothing: pages that cannot be kept. */
+  readonly onProblem?: ((sentence: string) => void) | undefined
 }
 
 /**
@@ -71,13 +80,13 @@ async function reconcileIn(db: Database, options: ReconcileOptions): Promise<Rec
   const { statement, now = Date.now(), rebaseline } = options
   const { period, notFinal } = finalDays(statement, options, now)
   const thresholds = { ...THRESHOLDS, ...options.thresholds }
-  const rows: StatementRow[] = []
-  if (period.since < period.until)
-    for await (const row of statement.rows(period, options.progress)) {
-      if (row.since < period.since || row.until > period.until) continue
-      rows.push(row)
-    }
-  if (!statement.isPulled) await checkWhole(db, statement, rows, period)
+  const isEmpty = period.since >= period.until
+  if (isEmpty && rebaseline !== undefined)
+    throw new MeterError('BAD_INPUT', 'No day of these is final yet: there is no drift that could be taken for right.')
+  await checkKept(db, period)
+  const kept = keptPagesOf(options, period, now)
+  const rows = await rowsOf(options, period, kept)
+  if (!statement.isPulled && !isEmpty) await checkWhole(db, statement, rows, period)
   const comparison = await compareAll({
     statement,
     rows,
@@ -94,11 +103,49 @@ async function reconcileIn(db: Database, options: ReconcileOptions): Promise<Rec
   const accepted = isRebased ? acceptedOf(driftOf(comparison.lines.values(), thresholds, {})) : (before?.accepted ?? {})
   const statusOf = (lines: Iterable<Line>) => worst(driftOf(lines, thresholds, accepted).map(({ status }) => status))
   const canonical = await remember(db, { ...options, statusOf }, comparison, period, now)
-  const result = resultOf(options, comparison, { period, notFinal, thresholds, before, canonical })
-  if (!isRebased) return result
-  const baseline = { day: dateOf(result.until - 1), reason: rebaseline, accepted }
-  await writeBaseline(db, statement.source, statement.provider, baseline, now)
-  return resultOf(options, comparison, { period, notFinal, thresholds, before: baseline, canonical })
+  const baseline = isRebased ? { day: dateOf(period.until - 1), reason: rebaseline, accepted } : undefined
+  if (baseline !== undefined) await writeBaseline(db, statement.source, statement.provider, baseline, now)
+  kept?.drop()
+  return resultOf(options, comparison, { period, notFinal, thresholds, before: baseline ?? before, canonical })
+}
+
+function keptPagesOf(
+  { keepIn, statement: { source, isPulled }, onProblem }: ReconcileOptions,
+  period: Period,
+  now: number,
+): KeptPages | undefined {
+  if (keepIn === undefined || !isPulled || period.since >= period.until) return undefined
+  return openKeptPages({ folder: keepIn, source, period, now, onProblem })
+}
+
+async function rowsOf(
+  { statement, progress }: ReconcileOptions,
+  period: Period,
+  kept: KeptPages | undefined,
+): Promise<StatementRow[]> {
+  const rows: StatementRow[] = []
+  if (period.since >= period.until) return rows
+  try {
+    for await (const row of statement.rows(period, progress, kept))
+      if (row.since >= period.since && row.until <= period.until) rows.push(row)
+  } catch (error) {
+    // What is not as it should be would be just so the next time.
+    if (!isBrokenOff(error)) kept?.drop()
+    throw error
+  }
+  return rows
+}
+
+/** Days whose events are gone have no calls to compare, and what was written of them is all that there will be. */
+async function checkKept(db: Database, { since, until }: Period): Promise<void> {
+  const before = db.kind === 'postgres' ? 'max(before)::text AS before' : 'max(before) AS before'
+  const [row] = await db.ask(`SELECT ${before} FROM tallygate.pruned`)
+  const pruned = Number(row?.['before'] ?? 0)
+  if (since < until && since < pruned)
+    throw new MeterError(
+      'BAD_INPUT',
+      `The events from before ${dateOf(pruned)} were pruned: days before it cannot be compared any more.`,
+    )
 }
 
 async function modelsOf(db: Database, provider: string, { since, until }: Period): Promise<Set<string>> {

@@ -24,22 +24,23 @@ interface Remembering {
 export async function remember(
   db: Database,
   { statement, dryRun = false, apply = false, statusOf }: Remembering,
-  { lines, tally, shape, pots, joined }: Comparison,
+  { lines, tally, shape, pots, joined, isOfRequests }: Comparison,
   period: Period,
   now: number,
 ): Promise<Reconciliation['canonical']> {
   const sums = { exact: 0n, allocated: 0n, estimated: 0n }
   // Of a day without a single line nobody knows whether it was free, or is not billed yet.
   const billed = new Set([...tally.lines.values()].map((line) => line.at))
-  const isCovered = (at: number) => shape.hasCost && billed.has(dayOf(at))
+  const isCovered = (at: number) => shape.hasCost && !isOfRequests && billed.has(dayOf(at))
   const allocation = allocate({ logged: tally.logged, shape, pots, joined, isCovered })
   const details = detailsOf(lines.values())
   for (let at = period.since; at < period.until; at += DAY) {
     const day = dateOf(at)
     const ofDay = [...lines.values()].filter((line) => line.at === at)
-    const canonical = costsOf(db, statement.provider, { since: at, until: at + DAY }, allocation.costOf, sums)
+    const canonical = (db: Pick<Database, 'kind' | 'ask'>) =>
+      costsOf(db, statement.provider, { since: at, until: at + DAY }, allocation.costOf, sums)
     if (dryRun) {
-      for await (const _ of canonical);
+      for await (const _ of canonical(db));
       continue
     }
     await writeDay(db, {
@@ -58,7 +59,7 @@ export async function remember(
 }
 
 async function* costsOf(
-  db: Database,
+  db: Pick<Database, 'kind' | 'ask'>,
   provider: string,
   day: Period,
   costOf: ReturnType<typeof allocate>['costOf'],

@@ -36,7 +36,8 @@ export interface DriftRow {
   readonly model: string
   readonly type: TokenType | undefined
   readonly loggedQuantity: number
-  readonly billedQuantity: number
+  /** `undefined` where the bill says money alone. */
+  readonly billedQuantity: number | undefined
   /** Millionths: logged less billed, of what was billed; `undefined` where nothing was billed. */
   readonly volume: number | undefined
   readonly logged: PicoUsd

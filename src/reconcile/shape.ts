@@ -107,16 +107,19 @@ export function shapeOf(statement: Pick<Statement, 'usage' | 'cost'>, options: S
 /** A day's edition of a model: `-20260115`, `-2026-01-15`. */
 const EDITION = /[-@](20\d{6}|20\d\d-\d\d-\d\d)$/
 
-/** Models that the bill names by their family and the ledger by their edition, or the other way round. */
+/** Models that the bill names by their family and the ledger by their edition, or the other way round, in capitals or not. */
 export function aliasesOf(billed: ReadonlySet<string>, logged: ReadonlySet<string>): Map<string, string> {
   const aliases = new Map<string, string>()
-  const family = (model: string) => model.replace(EDITION, '')
+  const family = (model: string) => model.toLowerCase().replace(EDITION, '')
+  const isFamily = (model: string) => model.toLowerCase() === family(model)
   const alone = [...logged].filter((model) => !billed.has(model))
   for (const model of billed) {
     if (logged.has(model)) continue
     const same = alone.filter((other) => family(other) === family(model))
     // Two editions of one family cost two prices: which of them is meant is nobody's to guess.
-    if (same.length === 1 && (same[0] === family(model) || model === family(model))) aliases.set(model, same[0]!)
+    const [only] = same
+    if (same.length !== 1 || only === undefined) continue
+    if (isFamily(only) || isFamily(model) || only.toLowerCase() === model.toLowerCase()) aliases.set(model, only)
   }
   return aliases
 }

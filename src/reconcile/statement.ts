@@ -59,6 +59,15 @@ export interface Period {
   readonly until: number
 }
 
+/** What a provider answered before an earlier run of the same days broke off. */
+export interface KeptPages {
+  /** `asked`: a name that is the same for the same question by the same key, and tells neither. */
+  find(asked: string): unknown
+  keep(asked: string, answer: unknown): void
+  /** They are needed no more, or lead nowhere. */
+  drop(): void
+}
+
 /** Where the figures of a provider come from. */
 export interface Statement {
   /** `openai`, `anthropic`, `focus`, ... */
@@ -72,8 +81,11 @@ export interface Statement {
   readonly cannotTell: readonly string[]
   /** It is asked over the network: rows that came late are pulled again. */
   readonly isPulled: boolean
-  /** The rows of whole days in UTC. Throws MeterError `BAD_INPUT` where one is not what it should be. */
-  rows(period: Period, progress?: (rows: number) => void): AsyncIterable<StatementRow>
+  /**
+   * The rows of whole days in UTC. Throws MeterError `BAD_INPUT` where one is not what it should be. `kept`: where a run
+   * that breaks off leaves what came so far; a source that does not use it begins anew.
+   */
+  rows(period: Period, progress?: (rows: number) => void, kept?: KeptPages): AsyncIterable<StatementRow>
 }
 
 export const MINUTE = 60_000

@@ -53,7 +53,6 @@ export function createTally(shape: Shape): Tally {
       if (call.hasFailed) addAmount(own.failed.amounts, type, part.quantity, part.cost)
     }
     own.other += rest
-    if (call.isReported) own.exact += call.cost ?? 0n
   }
 
   function addUsage(row: StatementRow): void {

@@ -1,6 +1,7 @@
 // The figures of a reconciliation as people read them: the same words in Markdown, HTML and the terminal.
 
-import { formatUsd, type PicoUsd } from '../money.ts'
+import { dollars } from '../figures.ts'
+import type { PicoUsd } from '../money.ts'
 import { MEANING } from './causes.ts'
 import type { DriftRow, Reconciliation } from './result.ts'
 import { dateOf } from './summary.ts'
@@ -14,20 +15,14 @@ export interface Table {
   readonly rows: readonly (readonly string[])[]
 }
 
-/** Cents, and as many digits more as a small sum needs to be told from nothing. */
-export function dollars(pico: PicoUsd): string {
-  const size = pico < 0n ? -pico : pico
-  let digits = 2
-  for (let least = 10_000_000_000n; digits < 8 && size !== 0n && size < least * 10n; least /= 10n) digits += 1
-  const unit = 10n ** BigInt(12 - digits)
-  const rounded = ((size + unit / 2n) / unit) * unit
-  const [whole = '0', fraction = ''] = formatUsd(rounded).split('.')
-  return `${pico < 0n ? '-' : ''}$${whole.replace(/\B(?=(\d{3})+$)/g, ',')}.${fraction.padEnd(digits, '0')}`
-}
-
 export function percent(millionths: number | undefined): string {
   if (millionths === undefined) return ''
   return `${millionths > 0 ? '+' : ''}${(millionths / 10_000).toFixed(2)} %`
+}
+
+/** Logged less billed, of what was billed; in words where nothing was. */
+export function volumeOf({ volume, billedQuantity, loggedQuantity }: DriftRow): string {
+  return volume === undefined && billedQuantity === 0 && loggedQuantity > 0 ? 'not billed' : percent(volume)
 }
 
 export function count(value: number): string {
@@ -44,10 +39,26 @@ export function periodOf({ since, until }: Pick<Reconciliation, 'since' | 'until
 export function headline(result: Reconciliation): string {
   const { billed, logged, difference, provider } = result
   if (result.until <= result.since) return `No day of ${provider} is final yet.`
+  const hasBill = result.sides.bill !== undefined
+  const said = hasBill
+    ? `${provider} billed ${dollars(billed)}`
+    : `${provider} counted what is worth ${dollars(billed)} at our prices`
   if (difference === 0n && result.causes.length === 0)
-    return `${provider} billed ${dollars(billed)}, and the ledger says the same, to the last digit.`
+    return `${said}, and the ledger says the same, to the last digit.`
   const share = billed === 0n ? undefined : Number((difference * 1_000_000n) / billed)
-  return `${provider} billed ${dollars(billed)}, the ledger says ${dollars(logged)}: a difference of ${dollars(difference)}${share === undefined ? '' : ` (${percent(share)} of the bill)`}.`
+  const part = share === undefined ? '' : ` (${percent(share)} of ${hasBill ? 'the bill' : 'it'})`
+  return `${said}, the ledger says ${dollars(logged)}: a difference of ${dollars(difference)}${part}.`
+}
+
+/** Whose turn it is; nothing where there is none. */
+export function ownerLine({ status }: Reconciliation, owner: string | undefined): string | undefined {
+  return owner === undefined || status === 'ok' ? undefined : `To look at this: ${owner}.`
+}
+
+/** Models that nobody can say the price of. */
+export function unpricedLine({ unpriced }: Reconciliation): string | undefined {
+  if (unpriced.length === 0) return undefined
+  return `Without a price in our book: ${unpriced.map(({ model, calls }) => `${model} (${count(calls)})`).join(', ')}.`
 }
 
 const MOST_DETAILS = 50
@@ -100,8 +111,8 @@ function drift({ drift: all, baseline }: Reconciliation): Table {
       row.model,
       row.type ?? '',
       count(row.loggedQuantity),
-      count(row.billedQuantity),
-      percent(row.volume),
+      row.billedQuantity === undefined ? '' : count(row.billedQuantity),
+      volumeOf(row),
       dollars(row.logged),
       dollars(row.billed),
       percent(row.price),

@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { root } from '../../scripts/entries.mjs'
 import { type LLMEvent, toWire } from '../../src/event.ts'
 import { LOG_FORMATS, type ReadLogOptions, type ReadRow, readLog } from '../../src/import/index.ts'
+import { unpacked } from '../../src/import/unpack.ts'
 import type { PriceBook } from '../../src/pricing/price.ts'
 import { loadPriceBook } from '../../src/pricing/price-book.ts'
 import { checkWireEvent } from '../../src/wire.ts'
@@ -100,6 +101,23 @@ const EXPECTED: Record<string, readonly Partial<LLMEvent>[]> = {
     { error: 'ThrottlingException', usageSource: 'absent' },
   ],
 }
+
+test.each([
+  ['plain', (text: string) => Buffer.from(text)],
+  ['packed', (text: string) => gzipSync(text)],
+])('a reader that stops in the middle of a %s file closes it', async (_, pack) => {
+  let isClosed = false
+  const whole = pack(`${JSON.stringify({ a: 1 })}\n`.repeat(1000))
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    try {
+      for (let at = 0; at < whole.length; at += 20) yield whole.subarray(at, at + 20)
+    } finally {
+      isClosed = true
+    }
+  }
+  for await (const _ of unpacked(bytes())) break
+  expect(isClosed).toBe(true)
+})
 
 test('every format that there is a file of is in the list', () => {
   const folder = join(root, 'src/import')

@@ -74,6 +74,16 @@ describe('what is pulled', () => {
     expect(rows.filter(({ kind }) => kind === 'cost').every(({ cost, listCost }) => cost === listCost)).toBe(true)
   })
 
+  test('by profile, of more days than may be asked for at once', async () => {
+    const long = makeMonth({ seed: 5, start: START, days: 40, calls: 80, tricks: [] })
+    const { anthropic, close } = await startAdminApis(long)
+    onTestFinished(() => close())
+    const statement = anthropicStatement({ adminKey: KEYS.anthropic, baseUrl: anthropic, byProfile: true, ...noPause })
+    const rows = await all(statement, { since: START, until: START + 40 * DAY })
+    const owed = long.bill('anthropic').reduce((total, { owed }) => total + owed, 0n) / 10_000n
+    expect(sum(rows).cost).toBe(owed)
+  })
+
   test('the default workspace has no id, and is not left out', async () => {
     const { anthropic } = await apis()
     const rows = await all(anthropicStatement({ adminKey: KEYS.anthropic, baseUrl: anthropic }))
@@ -282,7 +292,7 @@ describe('an answer that is not what it was', () => {
     expect(sum(rows)).toEqual({ tokens: 175, requests: 5, cost: 15_000_000_000n })
     const wrong = await answering({ data: [{ ...item, date: '2026-10-03' }] })
     const { message } = await failureOf(all(openRouterStatement({ managementKey: 'k', baseUrl: wrong }), day))
-    expect(message).toBe('OpenRouter activity, 2026-10-01: expected `date` to be 2026-10-01, got 2026-10-03.')
+    expect(message).toBe('OpenRouter activity, 2026-10-01: expected `date` to be 2026-10-01, got "2026-10-03".')
   })
 
   test('a generation of OpenRouter is one request, exact', async () => {

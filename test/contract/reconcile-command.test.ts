@@ -1,6 +1,6 @@
 // `tallygate reconcile` as a person runs it, against provider APIs on loopback, on every database.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -106,9 +106,12 @@ describe.each(Object.entries(PLACES))('%s', (_, place) => {
       expect(owner).toBe('ml-platform')
       expect(exitCode).toBe({ ok: 0, warn: 3, fail: 4 }[status])
       expect(readFileSync(html, 'utf8')).toContain('What these figures cannot tell')
+      expect(readFileSync(html, 'utf8').includes('To look at this: ml-platform.')).toBe(status !== 'ok')
       const again = (await run([...args, '--json'])).json()
       expect(again.billed_usd).toBe(billed)
-      expect((await run([...args, '--markdown', '--dry-run'])).out).toContain(`# ${provider}, 2026-10-01 to 2026-10-06`)
+      const { out } = await run([...args, '--markdown', '--dry-run', '--owner', 'ml_platform'])
+      expect(out).toContain(`# ${provider}, 2026-10-01 to 2026-10-06`)
+      expect(out.includes('To look at this: ml\\_platform.')).toBe(status !== 'ok')
       expect((await run(args)).out).toContain('Costs of single calls: EXACT')
     }
     const planted = month.planted.map(
@@ -131,6 +134,37 @@ describe.each(Object.entries(PLACES))('%s', (_, place) => {
     const early = await run(['--provider', 'openai', '--day', 'yesterday', '--json', ...where])
     expect(early.json()).toMatchObject({ not_final: ['2026-10-05'], billed_usd: '0' })
   })
+
+  test('yesterday is told with what drifts of the days before it by now', async () => {
+    const where = await place()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 9, 9, 6) })
+    onTestFinished(() => void vi.useRealTimers())
+    const { house } = month.planted.find(({ trick }) => trick === 'old-tariff')!
+    const { err, exitCode, json } = await run(['--provider', house, '--day', 'yesterday', '--json', ...where])
+    expect(json()).toMatchObject({ since: '2026-10-08T00:00:00.000Z', status: 'ok' })
+    expect(err).toContain('2026-10-06, compared once more for its late rows: fail.\n')
+    expect(exitCode).toBe(4)
+  })
+})
+
+test('an export in parts is one bill, and a part that is given twice is told', async () => {
+  const where = await PLACES['SQLite']!()
+  const part = (day: number) => {
+    const path = join(folder(), `part-${day}.csv`)
+    writeFileSync(path, `date,model,type,quantity,cost\n2026-10-0${day},gpt-4.1,input_tokens,1000,${day}.5\n`)
+    return path
+  }
+  const [first, second] = [part(1), part(2)]
+  const args = ['--provider', 'openai', '--since', '2026-10-01', '--until', '2026-10-03', '--json', ...where]
+  expect((await run([...args, '--file', first, '--file', second])).json().billed_usd).toBe('4')
+  const nowhere = join(folder(), 'nowhere', 'page.html')
+  expect(await stopOf([...args, '--file', first, '--file', second, '--html', nowhere])).toMatchObject({
+    message: `The file ${nowhere} cannot be written (ENOENT).`,
+    exitCode: 1,
+  })
+  const { err } = await run(['--provider', 'opnai', ...args.slice(2), '--file', first, '--file', second])
+  expect(err).toContain('The ledger has no calls of opnai in these days.')
+  expect((await stopOf([...args, '--file', first, '--file', first])).message).toContain('got the same as on line 2 of')
 })
 
 describe('what a command line may not say', () => {
@@ -149,11 +183,24 @@ describe('what a command line may not say', () => {
     ],
     [
       ['--provider', 'groq', '--month', '2026-10'],
-      'Only openai, anthropic, openrouter can be asked over their APIs; for "groq" give an export of its bill: `--file <path> --format <csv|focus|litellm|google-billing|aws-cur|azure-costs>`.',
+      'Only openai, anthropic, openrouter can be asked over their APIs; for "groq" give an export of its bill: `--file <path> --format <csv|focus|litellm|google-billing|aws-cur|azure-costs|bedrock>`.',
     ],
     [
       ['--provider', 'openai', '--month', '2026-10', '--file', 'x', '--format', 'xls'],
-      'Expected `--format` to be one of csv, focus, litellm, google-billing, aws-cur, azure-costs, got "xls".',
+      'Expected `--format` to be one of csv, focus, litellm, google-billing, aws-cur, azure-costs, bedrock, got "xls".',
+    ],
+    [['--provider', 'openai', '--month', '2026-10', '--seed', '4'], '`--seed` goes with `--demo`.'],
+    [
+      ['--provider', 'openai', '--month', '2026-10', '--dry-run', '--apply'],
+      '`--dry-run` writes nothing: leave out `--apply` and `--rebaseline`.',
+    ],
+    [
+      ['--provider', 'openai', '--month', '2026-10', '--file', 'x', '--step', '1m'],
+      '`--step` and `--by-profile` are of what a provider is asked, and a file was named.',
+    ],
+    [
+      ['--provider', 'openai', '--month', '2026-10', '--by-profile'],
+      '`--by-profile` is of Anthropic: `--provider anthropic`.',
     ],
     [['--demo', '--seed', 'x'], 'Expected `--seed` to be a whole number, got "x".'],
   ])('%j', async (args, message) => {

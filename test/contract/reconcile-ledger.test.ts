@@ -164,6 +164,23 @@ describe.each(Object.entries(PLACES))('%s', (_, open) => {
     ])
   })
 
+  test('of a bill of single requests nothing is shared out: a call that it does not name keeps its cost', async () => {
+    const place = await open()
+    await put(place, call(FIRST, { responseId: 'a' }), call(FIRST + 1, { responseId: 'b' }), call(FIRST + 2))
+    const path = join(folder(), 'spend.csv')
+    const lines = ['a,0.003', 'of-nobody,0.5'].map((line) => `2026-10-01,gpt-4.1,${line}`)
+    writeFileSync(path, `${['date,model,response_id,cost', ...lines].join('\n')}\n`)
+    const result = await reconcile(options(place, path, { apply: true }))
+    expect(result).toMatchObject({ billed: 503_000_000_000n, unattributedBilled: 500_000_000_000n })
+    expect(result.canonical).toEqual({ exact: 3_000_000_000n, allocated: 0n, estimated: 5_600_000_000n })
+    const costs = await rowsOf(place, 'SELECT cost_pico, cost_source FROM tallygate.events ORDER BY at')
+    expect(costs).toEqual([
+      { cost_pico: '3000000000', cost_source: 'reported' },
+      { cost_pico: '2800000000', cost_source: 'priced' },
+      { cost_pico: '2800000000', cost_source: 'priced' },
+    ])
+  })
+
   const dayOf = (day: string) => [
     `${day},gpt-4.1,input_tokens,1000,1,0.002,USD`,
     `${day},gpt-4.1,output_tokens,100,,0.0008,USD`,

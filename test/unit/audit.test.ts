@@ -447,6 +447,12 @@ describe('tallygate audit', () => {
     expect(err).toMatch(/^Line 2: .*\n1 row was set aside\.\n$/)
   })
 
+  test('of which no row can be read is no audit', async () => {
+    await expect(run('@/log.jsonl', '--format', 'litellm')).rejects.toThrow(
+      /^No row of .*log\.jsonl can be read as litellm\.$/,
+    )
+  })
+
   test('shows itself on seeded calls, and writes the page', async () => {
     const folder = temporaryFolder()
     onTestFinished(() => folder[Symbol.dispose]())

@@ -113,6 +113,12 @@ test.each([openaiStatement(), anthropicStatement()])(
 describe('a made-up month', () => {
   const month = { start: START, days: 31, calls: 150 }
 
+  test('in which a price changed calls it a price, also on a day on which another tier would have come to as much', async () => {
+    const { invented, planted } = await runMonth({ ...month, calls: 450, seed: 95_028, tricks: TRICKS })
+    expect(invented).toEqual([])
+    expect(planted.filter(({ isFound }) => !isFound)).toEqual([])
+  })
+
   test.each([11, 12])('without a fault agrees to the last digit (seed %i)', async (seed) => {
     const { results } = await runMonth({ ...month, seed, tricks: [] })
     for (const { difference, causes, status, billed } of results) {

@@ -3,20 +3,31 @@
 import { checkCurrency, countIn, idIn, momentIn, moneyIn, objectIn, optionalText, stop } from '../fields.ts'
 import { pagesOf } from '../pages.ts'
 import type { Puller } from '../pull.ts'
-import type { Period, StatementRow } from '../statement.ts'
+import { DAY, type Period, type StatementRow, type Step } from '../statement.ts'
 import { tierOf } from '../tier.ts'
 import { whatOf } from './anthropic-costs.ts'
 import { quantitiesOf } from './anthropic-usage.ts'
 
 const MOST_ROWS = 1000
+const MOST_DAYS = 31
 const DIMENSIONS = ['user_profile_id', 'workspace_id', 'api_key_id', 'model', 'service_tier']
 
 /** Read in the types of @anthropic-ai/sdk 1.12.0, `resources/beta/organization/analytics`, on 2026-11-22. */
 export async function* anthropicAnalytics(
   pull: Puller,
+  { since, until }: Period,
+  report: 'usage' | 'cost',
+  step: Step,
+): AsyncGenerator<StatementRow> {
+  for (let from = since; from < until; from += MOST_DAYS * DAY)
+    yield* rowsOf(pull, { since: from, until: Math.min(until, from + MOST_DAYS * DAY) }, report, step)
+}
+
+async function* rowsOf(
+  pull: Puller,
   period: Period,
   report: 'usage' | 'cost',
-  step: '1m' | '1h' | '1d',
+  step: Step,
 ): AsyncGenerator<StatementRow> {
   const where = `Anthropic analytics of ${report}`
   const query = new URLSearchParams({

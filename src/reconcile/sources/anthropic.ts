@@ -1,18 +1,8 @@
 // What Anthropic counted and billed: its usage report and its cost report, by an admin key.
 
-import { MeterError } from '../../errors.ts'
-import { type Puller, type PullOptions, puller } from '../pull.ts'
-import {
-  DAY,
-  type Grain,
-  HOUR,
-  MINUTE,
-  type Period,
-  STEP_MS,
-  type Statement,
-  type StatementRow,
-  type Step,
-} from '../statement.ts'
+import type { PullOptions } from '../pull.ts'
+import { pulledRows } from '../pulled-rows.ts'
+import { DAY, type Grain, HOUR, MINUTE, STEP_MS, type Statement, type Step } from '../statement.ts'
 import { anthropicAnalytics } from './anthropic-analytics.ts'
 import { anthropicCosts } from './anthropic-costs.ts'
 import { anthropicUsage } from './anthropic-usage.ts'
@@ -40,41 +30,6 @@ const FOLDS: Grain['folds'] = { 'output.reasoning': 'output.text', 'input.text.t
  */
 export function anthropicStatement(options: AnthropicStatementOptions = {}): Statement {
   const { adminKey, baseUrl = 'https://api.anthropic.com', step = '1h', byProfile = false, pause } = options
-  const open = (): Puller => {
-    if (adminKey === undefined || adminKey === '')
-      throw new MeterError(
-        'BAD_OPTION',
-        'Anthropic tells usage and costs to an admin key alone: set ANTHROPIC_ADMIN_KEY.',
-      )
-    return puller({
-      baseUrl,
-      headers: {
-        'x-api-key': adminKey,
-        'anthropic-version': '2023-06-01',
-        ...(byProfile && { 'anthropic-beta': 'analytics-usage-cost-2026-08-24' }),
-      },
-      pause,
-    })
-  }
-
-  async function* rows(period: Period, progress?: (rows: number) => void): AsyncGenerator<StatementRow> {
-    const pull = open()
-    let count = 0
-    const parts = byProfile
-      ? [anthropicAnalytics(pull, period, 'usage', step), anthropicAnalytics(pull, period, 'cost', '1d')]
-      : [anthropicUsage(pull, period, step), anthropicCosts(pull, period)]
-    try {
-      for (const part of parts)
-        for await (const row of part) {
-          count += 1
-          progress?.(count)
-          yield row
-        }
-    } finally {
-      await pull.close()
-    }
-  }
-
   return {
     source: byProfile ? 'anthropic-analytics' : 'anthropic',
     provider: 'anthropic',
@@ -92,6 +47,20 @@ export function anthropicStatement(options: AnthropicStatementOptions = {}): Sta
       'Thinking is inside of the output.',
     ],
     isPulled: true,
-    rows,
+    rows: pulledRows({
+      key: adminKey,
+      needsKey: 'Anthropic tells usage and costs to an admin key alone: set ANTHROPIC_ADMIN_KEY.',
+      baseUrl,
+      headers: (key) => ({
+        'x-api-key': key,
+        'anthropic-version': '2023-06-01',
+        ...(byProfile && { 'anthropic-beta': 'analytics-usage-cost-2026-08-24' }),
+      }),
+      pause,
+      parts: (pull, period) =>
+        byProfile
+          ? [anthropicAnalytics(pull, period, 'usage', step), anthropicAnalytics(pull, period, 'cost', '1d')]
+          : [anthropicUsage(pull, period, step), anthropicCosts(pull, period)],
+    }),
   }
 }

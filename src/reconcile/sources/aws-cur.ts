@@ -23,7 +23,7 @@ export const AWS_CUR: FileFormat = {
     'A usage type is a word of its own: the kind of token is read from it, and --alias names the model.',
   ],
   folds: { 'output.reasoning': 'output.text', 'input.text.tool_use': 'input.text' },
-  read(fields, where, { provider }) {
+  read(fields, where, provider) {
     const service = [fieldOf(fields, 'line_item_product_code'), fieldOf(fields, 'product_servicecode')].join(' ')
     if (service.trim() !== '' && !/bedrock/i.test(service)) return undefined
     const usageType = fieldOf(fields, 'line_item_usage_type') ?? ''

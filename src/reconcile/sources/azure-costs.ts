@@ -16,7 +16,7 @@ export const AZURE_COSTS: FileFormat = {
     'A meter is a sentence: the kind of token is read from its words, and --alias names the model.',
   ],
   folds: { 'output.reasoning': 'output.text', 'input.text.tool_use': 'input.text' },
-  read(given, where, { provider }) {
+  read(given, where, provider) {
     const fields = lowered(given)
     const service = `${fieldOf(fields, 'metercategory') ?? ''} ${fieldOf(fields, 'metersubcategory') ?? ''}`
     if (service.trim() !== '' && !/openai|foundry|cognitive/i.test(service)) return undefined

@@ -1,26 +1,34 @@
 // A CSV file of one's own: a line for each day or hour, model and kind of token, with what it cost.
 
+import { providerNamed } from '../../pricing/provider-names.ts'
 import { checkCurrency, type Fields, momentIn, moneyIn, numberIn, stop } from '../fields.ts'
 import { type FileFormat, type FileOptions, fieldOf, fileStatement, lowered } from '../file-statement.ts'
 import { DAY, HOUR, type Statement, type StatementRow } from '../statement.ts'
 import { tierOf } from '../tier.ts'
 import { typeIn } from '../type-words.ts'
 
+/** `2026-10-01T00:00:00-07:00`. */
+const OTHER_MIDNIGHT = /[T ]00:00(:00(\.0+)?)?[+-](?!00:?00)\d/
+
 const STARTS = ['date', 'day', 'start', 'since']
 
 export const CSV: FileFormat = {
   source: 'csv',
   name: 'CSV file',
+  figures: ['quantity', 'cost', 'cost_usd', 'requests'],
   needs: [STARTS, ['model'], ['cost', 'cost_usd', 'quantity']],
   lagMs: 0,
   cannotTell: ['A file says nothing of what is not in it.'],
-  read(given, where, { provider }) {
+  read(given, where, provider) {
     const fields = lowered(given)
-    if ((fieldOf(fields, 'provider') ?? provider) !== provider) return undefined
+    if (providerNamed(fieldOf(fields, 'provider') ?? provider) !== provider) return undefined
     const column = STARTS.find((name) => fieldOf(fields, name) !== undefined) ?? 'date'
     const since = momentIn(fields, column, where)
     const text = fieldOf(fields, column) ?? ''
-    const until = fieldOf(fields, 'end', 'until') === undefined ? since + widthOf(text) : endIn(fields, where)
+    const isWithoutEnd = fieldOf(fields, 'end', 'until') === undefined
+    if (isWithoutEnd && OTHER_MIDNIGHT.test(text))
+      stop(where, column, 'a day in UTC, or an hour with its `end`: the midnight of another clock may be either', text)
+    const until = isWithoutEnd ? since + widthOf(text) : endIn(fields, where)
     const costColumn = ['cost', 'cost_usd'].find((name) => fieldOf(fields, name) !== undefined)
     const currency = fieldOf(fields, 'currency')
     if (currency !== undefined) checkCurrency(currency, where)

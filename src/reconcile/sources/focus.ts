@@ -1,25 +1,32 @@
 // A FOCUS file: the common columns of cost and usage data, versions 1.0 to 1.2.
 
+import { providerNamed } from '../../pricing/provider-names.ts'
 import { checkCurrency, momentIn, moneyIn, numberIn } from '../fields.ts'
 import { type FileFormat, type FileOptions, fieldOf, fileStatement, lowered } from '../file-statement.ts'
 import { HOUR, type Statement } from '../statement.ts'
 import { tierOf } from '../tier.ts'
 import { tierOfSentence, typeIn, typeOfSentence } from '../type-words.ts'
 
+const FIGURES = [
+  ...['billedcost', 'contractedcost', 'effectivecost', 'listcost'],
+  ...['consumedquantity', 'pricingquantity', 'contractedunitprice', 'listunitprice'],
+]
+
 /** https://focus.finops.org/focus-specification/, columns as of version 1.2, read on 2026-11-22. */
 export const FOCUS: FileFormat = {
   source: 'focus',
   name: 'FOCUS file',
+  figures: FIGURES,
   needs: [['ChargePeriodStart'], ['ChargePeriodEnd'], ['BilledCost'], ['BillingCurrency']],
   lagMs: 24 * HOUR,
   cannotTell: [
     'FOCUS has no column for a model or a kind of token: both are read from x_Model and x_TokenType, or from the words of a SKU.',
     'A FOCUS file has no rows of single requests.',
   ],
-  read(given, where, { provider }) {
+  read(given, where, provider) {
     const fields = lowered(given)
     const named = fieldOf(fields, 'x_provider')
-    if (named !== undefined && named !== provider) return undefined
+    if (named !== undefined && providerNamed(named) !== provider) return undefined
     const sentence = [fieldOf(fields, 'skumeter'), fieldOf(fields, 'chargedescription'), fieldOf(fields, 'skuid')]
       .filter((text) => text !== undefined)
       .join(', ')

@@ -19,7 +19,7 @@ export const GOOGLE_BILLING: FileFormat = {
     'Reasoning is inside of the output, and the Gemini API of AI Studio tells no labels.',
   ],
   folds: { 'output.reasoning': 'output.text', 'input.text.tool_use': 'input.text' },
-  read(fields, where, { provider }) {
+  read(fields, where, provider) {
     const service = optionalText(objectIn(fields['service'] ?? {}, where, 'service'), 'description', where)
     if (service !== undefined && !OURS.test(service)) return undefined
     const sku = optionalText(objectIn(fields['sku'], where, 'sku'), 'description', where) ?? ''

@@ -1,17 +1,8 @@
 // What OpenAI counted and billed: its usage endpoints and its costs endpoint, by an admin key.
 
-import { MeterError } from '../../errors.ts'
-import { type Puller, type PullOptions, puller } from '../pull.ts'
-import {
-  DAY,
-  type Grain,
-  HOUR,
-  type Period,
-  STEP_MS,
-  type Statement,
-  type StatementRow,
-  type Step,
-} from '../statement.ts'
+import type { PullOptions } from '../pull.ts'
+import { pulledRows } from '../pulled-rows.ts'
+import { DAY, type Grain, HOUR, STEP_MS, type Statement, type Step } from '../statement.ts'
 import { openaiCosts } from './openai-costs.ts'
 import { openaiUsage } from './openai-usage.ts'
 
@@ -43,27 +34,6 @@ const FOLDS: Grain['folds'] = {
  */
 export function openaiStatement(options: OpenAiStatementOptions = {}): Statement {
   const { adminKey, baseUrl = 'https://api.openai.com/v1', step = '1h', pause } = options
-  const open = (): Puller => {
-    if (adminKey === undefined || adminKey === '')
-      throw new MeterError('BAD_OPTION', 'OpenAI tells usage and costs to an admin key alone: set OPENAI_ADMIN_KEY.')
-    return puller({ baseUrl, headers: { authorization: `Bearer ${adminKey}` }, pause })
-  }
-
-  async function* rows(period: Period, progress?: (rows: number) => void): AsyncGenerator<StatementRow> {
-    const pull = open()
-    let count = 0
-    try {
-      for (const part of [openaiUsage(pull, period, step), openaiCosts(pull, period)])
-        for await (const row of part) {
-          count += 1
-          progress?.(count)
-          yield row
-        }
-    } finally {
-      await pull.close()
-    }
-  }
-
   return {
     source: 'openai',
     provider: 'openai',
@@ -82,6 +52,13 @@ export function openaiStatement(options: OpenAiStatementOptions = {}): Statement
       'Reasoning is inside of the output.',
     ],
     isPulled: true,
-    rows,
+    rows: pulledRows({
+      key: adminKey,
+      needsKey: 'OpenAI tells usage and costs to an admin key alone: set OPENAI_ADMIN_KEY.',
+      baseUrl,
+      headers: (key) => ({ authorization: `Bearer ${key}` }),
+      pause,
+      parts: (pull, period) => [openaiUsage(pull, period, step), openaiCosts(pull, period)],
+    }),
   }
 }

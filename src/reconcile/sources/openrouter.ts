@@ -1,8 +1,8 @@
 // What OpenRouter charged: its activity, a row for each day, model and endpoint; and its generations, one request each.
 
-import { MeterError } from '../../errors.ts'
-import { idIn, listIn, momentIn, moneyIn, neededCount, objectIn, optionalText, textIn } from '../fields.ts'
-import { type Puller, type PullOptions, puller } from '../pull.ts'
+import { idIn, listIn, momentIn, moneyIn, neededCount, objectIn, optionalText, stop, textIn } from '../fields.ts'
+import type { Puller, PullOptions } from '../pull.ts'
+import { pulledRows } from '../pulled-rows.ts'
 import { DAY, type Grain, type Period, type Statement, type StatementRow } from '../statement.ts'
 
 export interface OpenRouterStatementOptions {
@@ -38,25 +38,6 @@ const FOLDS: Grain['folds'] = {
 export function openRouterStatement(options: OpenRouterStatementOptions = {}): Statement {
   const { managementKey, baseUrl = 'https://openrouter.ai/api/v1', generations, pause } = options
 
-  async function* rows(period: Period, progress?: (rows: number) => void): AsyncGenerator<StatementRow> {
-    if (managementKey === undefined || managementKey === '')
-      throw new MeterError(
-        'BAD_OPTION',
-        'OpenRouter tells its activity to a management key alone: set OPENROUTER_MANAGEMENT_KEY.',
-      )
-    const pull = puller({ baseUrl, headers: { authorization: `Bearer ${managementKey}` }, pause })
-    let count = 0
-    try {
-      for await (const row of generations === undefined ? activity(pull, period) : generated(pull, generations)) {
-        count += 1
-        progress?.(count)
-        yield row
-      }
-    } finally {
-      await pull.close()
-    }
-  }
-
   return {
     source: generations === undefined ? 'openrouter' : 'openrouter-generations',
     provider: 'openrouter',
@@ -70,7 +51,14 @@ export function openRouterStatement(options: OpenRouterStatementOptions = {}): S
       'What is paid to a provider by a key of your own is in that provider’s bill.',
     ],
     isPulled: true,
-    rows,
+    rows: pulledRows({
+      key: managementKey,
+      needsKey: 'OpenRouter tells its activity to a management key alone: set OPENROUTER_MANAGEMENT_KEY.',
+      baseUrl,
+      headers: (key) => ({ authorization: `Bearer ${key}` }),
+      pause,
+      parts: (pull, period) => [generations === undefined ? activity(pull, period) : generated(pull, generations)],
+    }),
   }
 }
 
@@ -83,11 +71,7 @@ async function* activity(pull: Puller, { since, until }: Period): AsyncGenerator
     for (const item of listIn(answer['data'], where, 'data')) {
       const row = objectIn(item, where, 'data[]')
       // `2025-08-24`, and `2025-08-24 00:00:00` in some answers.
-      if (textIn(row, 'date', where).slice(0, 10) !== day)
-        throw new MeterError(
-          'BAD_INPUT',
-          `${where}: expected \`date\` to be ${day}, got ${textIn(row, 'date', where)}.`,
-        )
+      if (textIn(row, 'date', where).slice(0, 10) !== day) stop(where, 'date', day, row['date'])
       const fixed = {
         source: 'openrouter',
         since: at,
