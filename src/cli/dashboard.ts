@@ -70,9 +70,10 @@ export const dashboard = defineCommand({
       await stopped
       await server.close()
     } finally {
-      await views.close()
       await limitStore.close?.()
       await ledger.close()
+      // Last, as in `serve`: what is being read is read to its end.
+      await views.close()
     }
     return undefined
   },

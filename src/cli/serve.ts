@@ -77,9 +77,10 @@ export const serve = defineCommand({
       await server.close()
     } finally {
       await alerts?.close()
-      await views.close()
       await limitStore.close?.()
       await ledger.close()
+      // Last: a statement that SQLite is at is read to its end, however long, and by then a supervisor may kill us.
+      await views.close()
     }
     return undefined
   },

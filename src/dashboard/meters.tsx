@@ -126,7 +126,7 @@ function Unmetered({ hosts }: { hosts: Meter['unmetered'] }) {
   if (hosts.length === 0) return <span class="none">none</span>
   const words = hosts.map(({ host, calls, unknown }) => {
     const counts = [
-      calls > 0 ? `${formatCount(calls)} calls` : '',
+      calls > 0 ? `${formatCount(calls)} ${calls === 1 ? 'call' : 'calls'}` : '',
       unknown > 0 ? `${formatCount(unknown)} unknown` : '',
     ]
     return `${host ?? 'others'} (${counts.filter((count) => count !== '').join(', ')})`

@@ -19,7 +19,7 @@ interface Thread {
   end(): Promise<unknown>
 }
 
-/** One for a question of seconds, one for the next of them, and one for all that take milliseconds. */
+/** While two are at questions of seconds, such as the two of a page by user, a third answers those of milliseconds. */
 const MOST_THREADS = 3
 
 /** Reads a ledger of SQLite in threads, which start when they are needed. */

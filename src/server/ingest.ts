@@ -91,7 +91,7 @@ export function createIngest(options: IngestOptions): RequestHandler {
     maxWaitMs: MAX_WAIT_MS,
   })
   const takeBatch = createBatches({ ledger, maxBodyBytes, metrics, outage, admission, works, unavailable })
-  const takeReport = ledger.report && createReportIntake(ledger)
+  const takeReport = ledger.report && createReportIntake(ledger, now)
 
   const leases = options.limitStore && createLeases({ ledger, store: options.limitStore, now, went: storeWent })
   const limitsOf = ({ project }: Caller) => leases?.limitsOf(project) ?? ledger
@@ -185,7 +185,7 @@ export function createIngest(options: IngestOptions): RequestHandler {
   }
 
   function works(): void {
-    if (outage.worked()) for (const key of said.splice(0)) problems.clear(key)
+    if (outage.worked() || said.length > 0) for (const key of said.splice(0)) problems.clear(key)
   }
 
   function storeWent(cause?: unknown): void {
@@ -199,13 +199,13 @@ export function createIngest(options: IngestOptions): RequestHandler {
 
   const said: string[] = []
 
-  /** 503: the sender keeps its events and comes back. What is wrong here is for our own log and not for strangers. */
-  function unavailable(cause?: unknown): Response {
+  /** 503: the sender keeps its events and comes back. What is wrong is for our own log. What fails to be read keeps no events out. */
+  function unavailable(cause?: unknown, isReading = false): Response {
     if (cause !== undefined) {
       const message = cause instanceof MeterError ? cause.message : 'The ledger behind the ingest endpoint failed.'
       const key = `ledger:${message}`
       if (!said.includes(key)) said.push(key)
-      outage.failed()
+      if (!isReading) outage.failed()
       metrics.ledgerFailed()
       problems.report({ kind: 'ledger', message, cause }, key)
     }
@@ -217,7 +217,7 @@ export function createIngest(options: IngestOptions): RequestHandler {
       return await route(request, name, url)
     } catch (cause) {
       if (cause instanceof MeterError && cause.code === 'BAD_INPUT') return refusal(400, cause.message)
-      return unavailable(cause)
+      return unavailable(cause, request.method === 'GET' || request.method === 'HEAD')
     }
   }
 

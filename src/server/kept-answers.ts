@@ -3,7 +3,7 @@
 import type { View } from './view-rows.ts'
 
 export interface KeptAnswers {
-  /** The answer to what has this name, and how old it is; asked once, however many want it at once. */
+  /** The answer to what has this name, and how old it is; asked once, however many want it at once. `isFresh`: asked from now on. */
   answerTo(name: string, ask: () => Promise<View>, isFresh: boolean): Promise<{ view: View; ageMs: number }>
 }
 
@@ -47,6 +47,8 @@ export function createKeptAnswers(now: () => number): KeptAnswers {
 
   return {
     async answerTo(name, ask, isFresh) {
+      // What is under way began before whoever asks anew has asked.
+      if (isFresh) await underWay.get(name)?.catch(() => undefined)
       const known = isFresh ? undefined : kept.get(name)
       const ageMs = known === undefined ? Number.POSITIVE_INFINITY : now() - known.at
       if (known === undefined || ageMs > STALE_MS) {

@@ -18,6 +18,8 @@ const MAX_BYTES = 4 * 1024 * 1024
 const MOST_REFUSALS = 2000
 const MOST_PROBLEMS = 100
 const MOST_HOSTS = 200
+/** Of one minute, meter and limit: a sum of them stays far below what a database can add up. */
+const MOST_CALLS = 1_000_000_000
 const LONGEST = { id: 256, text: 1024, scope: 512 }
 const CODES: readonly RefusedCode[] = [...REFUSAL_CODES, 'MISSING_TENANT', 'OTHERS']
 /** See `brokenOffBy` of the ledgers: what is under way goes on. */
@@ -26,7 +28,10 @@ const PATIENT = new AbortController().signal
 type Schema = Awaited<ReturnType<typeof buildSchema>>
 let schema: Promise<Schema> | undefined
 
-export function createReportIntake(ledger: Sink): (request: Request, caller: Caller) => Promise<Response> {
+export function createReportIntake(
+  ledger: Sink,
+  now: () => number,
+): (request: Request, caller: Caller) => Promise<Response> {
   return async (request, { project }) => {
     const body = await readJson(request, MAX_BYTES)
     if (body instanceof Response) return body
@@ -37,7 +42,9 @@ export function createReportIntake(ledger: Sink): (request: Request, caller: Cal
     const fault = explain(await (schema ??= buildSchema()), 'body', value)
     if (fault !== undefined) return refusal(400, fault)
     const report = fromWireReport(value as WireReport)
-    const isKept = await ledger.report!({ ...report, ...(project !== undefined && { project }) }, PATIENT)
+    // A clock that is ahead would put its meter above all others until its time has come.
+    const at = Math.min(report.at, now())
+    const isKept = await ledger.report!({ ...report, at, ...(project !== undefined && { project }) }, PATIENT)
     return answer(200, { kept: isKept })
   }
 }
@@ -61,6 +68,8 @@ async function buildSchema() {
   const count = z.int(COUNT).min(0, COUNT)
   const FIRST = 'a whole number above 0'
   const positive = z.int(FIRST).min(1, FIRST)
+  const REFUSED = `a whole number from 1 to ${MOST_CALLS}`
+  const refused = z.int(REFUSED).min(1, REFUSED).max(MOST_CALLS, REFUSED)
   const list = <T extends import('zod').ZodType>(item: T, most: number) =>
     z.array(item, `a list of at most ${most}`).max(most, `a list of at most ${most}`)
   const oneOf = <T extends string>(names: readonly T[]) => z.enum(names, `one of ${names.join(', ')}`)
@@ -102,7 +111,7 @@ async function buildSchema() {
             scope: text(1, LONGEST.scope).nullish(),
             window: oneOf(LIMIT_WINDOWS).nullish(),
             code: oneOf(CODES),
-            calls: positive,
+            calls: refused,
           },
           'an object',
         ),

@@ -11,8 +11,6 @@ import { RANGE } from './view-query.ts'
 import { reconciliationsView } from './view-reconciliations.ts'
 import { figuresOf, rowOf, tableOf, totalsTable } from './view-rows.ts'
 
-export type { Address, Asked, ViewsOptions } from './view-address.ts'
-
 const EVERY_MS = { hour: 3_600_000, day: 86_400_000, week: 604_800_000, month: 2_592_000_000 }
 const MOST_BUCKETS = 5000
 const EVENT_COLUMNS = [

@@ -11,6 +11,8 @@ const TAG = 'tag:'
 /** The range of a `Date`. */
 const MOST_TIME = 8.64e15
 const MOST_VALUES = 100
+/** SQLite takes no condition of more than a thousand parts, and each one is looked at for each event. */
+const MOST_FILTERS = 50
 const MOST_DIMENSIONS = 4
 
 /** Those of every view that looks at the events of a range. */
@@ -19,6 +21,12 @@ export const RANGE = ['since', 'until'] as const
 /** Reads the parameters of one request; whatever is not `known` is a fault, since a typing error would widen what is shown. */
 export function createQueryReader(params: URLSearchParams, known: readonly string[]) {
   const takesWhere = known.includes('where')
+  const filters = new Set([...params.keys()].filter((name) => name.startsWith(WHERE)))
+  if (takesWhere && filters.size > MOST_FILTERS)
+    throw new MeterError(
+      'BAD_INPUT',
+      `At most ${MOST_FILTERS} dimensions can be narrowed by \`where.\` at once; it got ${filters.size}.`,
+    )
   for (const name of params.keys()) {
     if (name.startsWith(WHERE) && takesWhere) dimensionIn(name.slice(WHERE.length), shortly(name))
     else if (!known.includes(name) || name === 'where')
@@ -35,7 +43,7 @@ export function createQueryReader(params: URLSearchParams, known: readonly strin
   function time(name: string): number | undefined {
     const value = text(name)
     if (value === undefined) return undefined
-    const at = /^-?\d{1,16}$/.test(value) && value.length > 4 ? Number(value) : timeIn(value)
+    const at = /^-?\d{1,16}$/.test(value) && value.length !== 4 ? Number(value) : timeIn(value)
     if (Math.abs(at) <= MOST_TIME) return at
     throw new MeterError(
       'BAD_INPUT',
@@ -87,8 +95,7 @@ export function createQueryReader(params: URLSearchParams, known: readonly strin
     /** Each dimension with its values; an empty value stands for events that have none. */
     where(): Record<string, (string | null)[]> {
       const where: Record<string, (string | null)[]> = {}
-      for (const name of new Set(params.keys())) {
-        if (!name.startsWith(WHERE)) continue
+      for (const name of filters) {
         const values = params.getAll(name)
         if (values.length > MOST_VALUES)
           throw new MeterError('BAD_INPUT', `\`${shortly(name)}\` can be given ${MOST_VALUES} times at most.`)

@@ -39,6 +39,7 @@ const REPORTS = [
     deadLetters: 1,
     unmetered: [
       { host: 'api.openai.com', calls: 12, unknown: 1 },
+      { host: 'api.groq.com', calls: 1, unknown: 0 },
       { host: null, calls: 0, unknown: 2 },
     ],
     problems: [{ kind: 'delivery', at: now - MINUTE, message: `Delivery to http keeps failing ${EVIL}` }],
@@ -74,7 +75,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
         expect.stringMatching(/^\d+ s ago$/),
         '1,200 for 11 min',
         '4',
-        'api.openai.com (12 calls, 1 unknown), others (2 unknown)',
+        'api.openai.com (12 calls, 1 unknown), api.groq.com (1 call), others (2 unknown)',
       ],
       [EVIL, 'production', EVIL, '0.1.0', '3 h ago, ended', '0', '0', 'none'],
     ])

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { ApiKey } from '../../src/server/keys.ts'
 import { type MeterReport, toWireReport } from '../../src/sinks/meter-report.ts'
 import { dashboard } from '../support/browser.ts'
-import { NOV_22 } from '../support/ledgers.ts'
+import { DAY, NOV_22 } from '../support/ledgers.ts'
 import { MINUTE, meterReport, refused } from '../support/meter-reports.ts'
 import { readText } from '../support/source-tree.ts'
 
@@ -17,7 +17,7 @@ const KEYS: readonly ApiKey[] = [
 ]
 
 async function stage() {
-  const server = await dashboard({ apiKeys: KEYS })
+  const server = await dashboard({ apiKeys: KEYS, now: () => NOV_22 + DAY })
   onTestFinished(() => server[Symbol.asyncDispose]())
   const post = (body: unknown, key = 'sends') =>
     fetch(`${server.url}/v1/meters`, {
@@ -58,6 +58,13 @@ test('a report is kept, and told as it came', async () => {
     every: 'minute',
     refusals: [{ at: '2026-11-22T00:00:00.000Z', ...row }],
   })
+})
+
+test('a meter whose clock is in the year 9999 is not the latest for ever', async () => {
+  const server = await stage()
+  await server.tell({ meterId: 'ahead', at: Date.UTC(9999, 0) })
+  const { meters } = (await server.json('/v1/meters')).body as { meters: { at: string }[] }
+  expect(meters.map(({ at }) => at)).toEqual(['2026-11-23T00:00:00.000Z'])
 })
 
 test('refusals are narrowed by range and tenant, added up by hour and day, and there as CSV', async () => {
@@ -138,6 +145,11 @@ test.each<[unknown, number, RegExp]>([
   [{ ...good, at: 'soon' }, 400, /^Expected `at` to be an ISO 8601 time/],
   [{ ...good, calls: -1 }, 400, /^Expected `calls` to be a whole number of 0 or more/],
   [{ ...good, calls: 2 ** 60 }, 400, /^Expected `calls` to be a whole number of 0 or more/],
+  [
+    { ...good, refusals: [{ at: '2026-11-22T00:00:00.000Z', code: 'OTHERS', calls: 2 ** 53 - 1 }] },
+    400,
+    /^Expected `refusals\.0\.calls` to be a whole number from 1 to 1000000000/,
+  ],
   [{ ...good, sequence: 0 }, 400, /^Expected `sequence` to be a whole number above 0/],
   [{ ...good, problems: Array(101).fill({}) }, 400, /^Expected `problems.*` to be/],
   [

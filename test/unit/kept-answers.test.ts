@@ -57,6 +57,16 @@ test('whoever wants it fresh gets it fresh, and others after that as well', asyn
   expect((await kept.answerTo('x', taking(1000), false)).view).toEqual(viewOf(2))
 })
 
+test('what I want fresh is asked after I wanted it, though somebody waits for the same already', async () => {
+  const { kept, taking, asked } = stage()
+  const ask = taking(1000)
+  const before = kept.answerTo('x', ask, false)
+  const fresh = await Promise.all([kept.answerTo('x', ask, true), kept.answerTo('x', ask, true)])
+  expect((await before).view).toEqual(viewOf(1))
+  expect(fresh.map(({ view }) => view)).toEqual([viewOf(2), viewOf(2)])
+  expect(asked()).toBe(2)
+})
+
 test('ten readers of one page ask once', async () => {
   const { kept, taking, asked } = stage()
   const ask = taking(1000)
