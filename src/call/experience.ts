@@ -24,21 +24,23 @@ export interface Experience {
 /** Output of a call of a kind never seen before that sets no cap. */
 const FIRST_GUESS_TOKENS = 1000
 const KINDS_REMEMBERED = 1000
-/** Tenants with a model and an endpoint, some 400 bytes each; those that were not heard of for the longest are forgotten. */
-const TENANTS_REMEMBERED = 20_000
+/** Tenants with a model and an endpoint, some 400 bytes each; who is heard of again before as many others is not forgotten. */
+const TENANTS_HEARD_OF = 10_000
 /** Fewer calls say nothing of the twentieth. */
 const ENOUGH_CALLS = 8
 
 interface Kind {
   average: number
   readonly costs: Quantile
+  /** By tenant: heard of lately, and in the time before. To keep them in the order of their last call would cost each call. */
+  lately: Map<string, Quantile>
+  before: Map<string, Quantile>
 }
 
 export function createExperience(): Experience {
   /** By endpoint and model: looked up by two names, since one put together would be made anew for every call. */
   const kinds = new Map<string, Map<string, Kind>>()
-  const own = new Map<string, Quantile>()
-  const key = (tenantId: string, model: string, endpoint: string): string => `${endpoint}\n${model}\n${tenantId}`
+  let heardOf = 0
 
   function kindOf(endpoint: string, model: string, outputTokens: number): Kind {
     let models = kinds.get(endpoint)
@@ -46,18 +48,29 @@ export function createExperience(): Experience {
     let kind = models.get(model)
     if (!kind) {
       if (models.size >= KINDS_REMEMBERED) models.clear()
-      models.set(model, (kind = { average: outputTokens, costs: createQuantile() }))
+      kind = { average: outputTokens, costs: createQuantile(), lately: new Map(), before: new Map() }
+      models.set(model, kind)
     }
     return kind
   }
 
-  function ownOf(tenantId: string, model: string, endpoint: string): Quantile {
-    const name = key(tenantId, model, endpoint)
-    const costs = own.get(name) ?? createQuantile()
-    own.delete(name)
-    if (own.size >= TENANTS_REMEMBERED) own.delete(own.keys().next().value!)
-    own.set(name, costs)
+  function ownOf(kind: Kind, tenantId: string): Quantile {
+    let costs = kind.lately.get(tenantId)
+    if (!costs) {
+      costs = kind.before.get(tenantId) ?? createQuantile()
+      if (++heardOf > TENANTS_HEARD_OF) forget()
+      kind.lately.set(tenantId, costs)
+    }
     return costs
+  }
+
+  function forget(): void {
+    heardOf = 1
+    for (const models of kinds.values())
+      for (const kind of models.values()) {
+        kind.before = kind.lately
+        kind.lately = new Map()
+      }
   }
 
   return {
@@ -67,14 +80,14 @@ export function createExperience(): Experience {
       if (cost === undefined) return
       const pico = Number(cost)
       kind.costs.add(pico)
-      if (tenantId !== undefined) ownOf(tenantId, model, endpoint).add(pico)
+      if (tenantId !== undefined) ownOf(kind, tenantId).add(pico)
     },
     outputOf: (endpoint, model) => Math.ceil(kinds.get(endpoint)?.get(model)?.average ?? FIRST_GUESS_TOKENS),
     expectedOf(tenantId, model, endpoint) {
-      const costs = own.get(key(tenantId, model, endpoint))
+      const kind = kinds.get(endpoint)?.get(model)
+      const costs = kind?.lately.get(tenantId) ?? kind?.before.get(tenantId)
       if (costs && costs.count >= ENOUGH_CALLS) return BigInt(Math.ceil(costs.read()))
-      const all = kinds.get(endpoint)?.get(model)?.costs
-      return all && all.count >= ENOUGH_CALLS ? BigInt(Math.ceil(all.read())) : undefined
+      return kind && kind.costs.count >= ENOUGH_CALLS ? BigInt(Math.ceil(kind.costs.read())) : undefined
     },
   }
 }

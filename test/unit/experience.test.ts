@@ -71,4 +71,15 @@ describe('experience', () => {
     for (let at = 0; at < 25_000; at++) tenants.learn({ ...lesson, tenantId: `tenant-${at}`, cost: 1_000_000n })
     expect(tenants.expectedOf('first', 'gpt-4o', 'responses')).toBeLessThan(1_200_000n)
   })
+
+  test('of a tenant that goes on calling is not forgotten, however many others come and go', () => {
+    const tenants = createExperience()
+    for (let call = 0; call < 10; call++) tenants.learn({ ...lesson, tenantId: 'first', cost: 5_000_000n })
+    for (let at = 0; at < 50_000; at++) {
+      tenants.learn({ ...lesson, tenantId: `tenant-${at}`, cost: 1_000_000n })
+      if (at % 5000 === 0) tenants.learn({ ...lesson, tenantId: 'first', cost: 5_000_000n })
+    }
+    expect(tenants.expectedOf('first', 'gpt-4o', 'responses')).toBe(5_000_000n)
+    expect(tenants.expectedOf('tenant-1', 'gpt-4o', 'responses')).toBeLessThan(1_200_000n)
+  })
 })
