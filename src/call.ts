@@ -363,9 +363,9 @@ export class Call implements Exchange, Applicant {
     const { isTextless, route, facts } = this.asked
     const [isMalformed, hasContent] = [this.#isMalformed, this.#hasContent]
     const seen = { how, reading, isAnswered, isMalformed, hasContent, isTextless }
-    const { usageSource, streamEnd, ...outcome } = outcomeOf(seen, route, facts.stream, status, error)
+    const outcome = outcomeOf(seen, route, facts.stream, status, error)
     if (attempts.isTrying) this.attemptFailed({ status, requestId: requestIdOf(error) })
-    attempts.close(usageSource)
+    attempts.close(outcome.usageSource)
     return {
       payer: this.#payer,
       provider: this.provider,
@@ -374,13 +374,12 @@ export class Call implements Exchange, Applicant {
       facts,
       reading,
       usage: reading.usage,
-      usageSource,
       usageBounds: undefined,
       isLeft: this.#isLeft,
       countedTokens: this.#countedTokens,
       ...outcome,
       clampedTo: this.#hold?.cap,
-      streamEnd: streamEnd && this.refusal ? 'limit' : streamEnd,
+      streamEnd: outcome.streamEnd && this.refusal ? 'limit' : outcome.streamEnd,
       attempts: attempts.list,
       requestId: attempts.requestId,
       status,
