@@ -276,7 +276,8 @@ test('headers that never end, and bodies that never end, are answered with 408 a
   await Promise.all([headers.gone, body.gone, silent.gone])
   expect(headers.received()).toContain(' 408 ')
   expect(body.received()).toContain(' 408 ')
-  expect((await stand.post(bodyOf(wire()))).status).toBe(200)
+  // On a machine with too much to do a batch may take longer than that too; its sender comes back.
+  await until(async () => (await stand.post(bodyOf(wire()))).status === 200)
   await until(async () => (await stand.metric('tallygate_ingest_in_flight')) === 0)
 })
 
