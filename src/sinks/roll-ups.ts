@@ -72,6 +72,10 @@ export function startSql(span: number): string {
   return `at - ((at % ${span}) + ${span}) % ${span}`
 }
 
+export function startOf(span: number, at: number): number {
+  return Math.floor(at / span) * span
+}
+
 /** What a tenant has spent since a moment is read from the roll-up from here on, and before it from the events. */
 export function wholeDaysFrom(since: number): number {
   return Math.ceil(since / DAY) * DAY

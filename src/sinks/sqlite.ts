@@ -7,6 +7,7 @@ import { EVENT_COLUMNS, fromRow } from './columns.ts'
 import type { EventLedger, StoredLimit } from './ledger.ts'
 import { wholeDaysFrom } from './roll-ups.ts'
 import type { Batch, Delivery, RejectedEvent } from './sink.ts'
+import { type BatchSums, createBatchSums } from './sqlite/batch-sums.ts'
 import { BUSY_TIMEOUT_MS, IN_MEMORY, isRowFault, ledgerFault, openLedger } from './sqlite/open.ts'
 import { repriceEvents, visitEvents } from './sqlite/repricings.ts'
 import { SPENT } from './sqlite/roll-ups.ts'
@@ -28,7 +29,8 @@ export interface SqliteLedger extends EventLedger {
 const NAMES = EVENT_COLUMNS.map(({ name }) => name).join(', ')
 // Not INSERT OR IGNORE, which passes over a missing value as well and would call the event a duplicate.
 const INSERT = `INSERT INTO events (${NAMES}) VALUES (${EVENT_COLUMNS.map(() => '?').join(', ')})
-  ON CONFLICT (event_id) DO UPDATE SET ${EVENT_COLUMNS.map(({ name }) => `${name} = excluded.${name}`).join(', ')}
+  ON CONFLICT (event_id) DO `
+const REPLACE = `UPDATE SET ${EVENT_COLUMNS.map(({ name }) => `${name} = excluded.${name}`).join(', ')}
   WHERE events.usage_source = 'estimated' AND excluded.usage_source = 'reported'`
 
 /** Three milliseconds, for which the event loop stands still. */
@@ -43,14 +45,14 @@ const LAST_BUSY_TIMEOUT_MS = 2000
  * await ledger.totals({ by: ['tenant', 'model'] })
  */
 export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): SqliteLedger {
-  let open: { db: DatabaseSync; insert: StatementSync | undefined; inode: number } | undefined
+  let open: { db: DatabaseSync; writing: Writing | undefined; inode: number } | undefined
 
   function database(): DatabaseSync {
     // A file that was deleted or replaced under us would take every further event into the void.
     if (open !== undefined && open.inode !== inodeOf(path)) shut()
     if (open === undefined) {
       const db = openLedger(path, readOnly)
-      open = { db, insert: undefined, inode: inodeOf(path) }
+      open = { db, writing: undefined, inode: inodeOf(path) }
     }
     return open.db
   }
@@ -65,21 +67,25 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
     if (countOf(batch) === 0) return { outcome: 'delivered' }
     try {
       const db = database()
-      const insert = (open!.insert ??= db.prepare(INSERT))
+      const { insert, replace, sums } = (open!.writing ??= startWriting(db))
       // IMMEDIATE: a transaction that begins by reading and then writes fails with BUSY_SNAPSHOT, without waiting.
       db.exec('BEGIN IMMEDIATE')
+      sums.begin()
       const rejected: RejectedEvent[] = []
       let duplicates = 0
       const count = countOf(batch)
       for (let at = 0; at < count; at++) {
         try {
-          if (Number(insert.run(...rowAt(batch, at)).changes) === 0) duplicates++
+          const row = rowAt(batch, at)
+          if (Number(insert.run(...row).changes) > 0) sums.add(row)
+          else if (Number(replace.run(...row).changes) === 0) duplicates++
         } catch (cause) {
           if (!isRowFault(cause)) throw cause
           const reason = cause instanceof MeterError ? cause.message : 'a value does not fit its column'
           rejected.push({ eventId: batch.events[at]!.eventId, reason })
         }
       }
+      sums.end()
       db.exec('COMMIT')
       return { outcome: 'delivered', duplicates, ...(rejected.length > 0 ? { rejected } : {}) }
     } catch (cause) {
@@ -178,6 +184,21 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
     async close() {
       shut()
     },
+  }
+}
+
+interface Writing {
+  readonly insert: StatementSync
+  /** What was reported stands in the place of what was estimated. */
+  readonly replace: StatementSync
+  readonly sums: BatchSums
+}
+
+function startWriting(db: DatabaseSync): Writing {
+  return {
+    insert: db.prepare(`${INSERT}NOTHING`),
+    replace: db.prepare(`${INSERT}${REPLACE}`),
+    sums: createBatchSums(db),
   }
 }
 

@@ -1,4 +1,5 @@
 // The roll-ups of the SQLite ledger: triggers keep them, whoever writes or deletes an event, in the transaction that does.
+// A batch of new events is summed up first (see batch-sums.ts), and its writer tells the trigger so.
 
 import { FIGURES, IN_HALVES, keysOf, OPERANDS, ROLL_UPS, type RollUp, startSql } from '../roll-ups.ts'
 
@@ -61,6 +62,23 @@ export const ROLL_UPS_STEP = `-- Events before this moment were deleted and go o
     ${each('OLD')}
     ${each('NEW')}
   END;`
+
+/** For as long as a transaction has a row in `summing`, what it inserts is summed up by whoever inserts it. */
+export const BATCH_SUMS_STEP = `CREATE TABLE IF NOT EXISTS summing (batch INTEGER PRIMARY KEY) STRICT, WITHOUT ROWID;
+  DROP TRIGGER events_inserted;
+  CREATE TRIGGER events_inserted AFTER INSERT ON events WHEN NOT EXISTS (SELECT 1 FROM summing) BEGIN
+    ${each('NEW')}
+  END;`
+
+/** Adds to a row of a roll-up: its start, its keys twice, and what `SUMMED` names. */
+export function addSql(rollUp: RollUp): string {
+  const keys = keysOf(rollUp)
+  const names = SUMMED.map(({ name }) => name)
+  const cells = (list: readonly string[]) => list.map(() => '?').join(', ')
+  return `INSERT INTO ${rollUp.table} (at, key, ${[...keys, ...names].join(', ')})
+    VALUES (?, json_array(${cells(keys)}), ${cells([...keys, ...names])})
+    ON CONFLICT (at, key) DO UPDATE SET ${names.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`
+}
 
 /** What a tenant has spent: in days whose events are gone, too. */
 export const SPENT = `SELECT sum(cost_high) AS cost_high, sum(cost_low) AS cost_low FROM (

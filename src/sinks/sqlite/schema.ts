@@ -2,7 +2,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 import { RECONCILIATIONS_STEP } from './reconciliations.ts'
-import { ROLL_UPS_STEP } from './roll-ups.ts'
+import { BATCH_SUMS_STEP, ROLL_UPS_STEP } from './roll-ups.ts'
 
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE events (
@@ -137,6 +137,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (at, project, meter_id, tenant_id, scope, "window", code)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS refusals_by_tenant ON refusals (tenant_id, at);`,
+  BATCH_SUMS_STEP,
 ]
 
 /** 0 when the file holds no ledger yet. A table rather than `user_version`: the file may have other tenants than us. */
