@@ -377,7 +377,11 @@ export class Call implements Exchange, Applicant {
       usageBounds: undefined,
       isLeft: this.#isLeft,
       countedTokens: this.#countedTokens,
-      ...outcome,
+      // One by one: what is spread in the middle of a literal takes four times as long.
+      usageSource: outcome.usageSource,
+      flags: outcome.flags,
+      error: outcome.error,
+      errorCode: outcome.errorCode,
       clampedTo: this.#hold?.cap,
       streamEnd: outcome.streamEnd && this.refusal ? 'limit' : outcome.streamEnd,
       attempts: attempts.list,

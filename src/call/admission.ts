@@ -1,14 +1,13 @@
 // May the call happen? Holds what it may cost, or refuses it before anything is sent.
 
 import { MissingTenantError } from '../errors.ts'
-import type { Estimate } from '../limits/estimate.ts'
 import type { Hold, Limiter } from '../limits/limiter.ts'
 import type { Pocket } from '../limits/pocket.ts'
 import type { Belonging } from '../limits/scope.ts'
 import type { PriceBook } from '../pricing/price.ts'
 import type { Problem, ProblemReporter } from '../problems.ts'
 import type { Json } from '../providers/provider.ts'
-import { type CallEstimate, type EstimateInput, type Experience, estimateCost } from './estimate.ts'
+import { type EstimateInput, type Experience, estimateCost } from './estimate.ts'
 import { isRefusal } from './outcome.ts'
 import type { CallRequest } from './request.ts'
 import { atOwnRate, denyUnknown, type UnknownPrice } from './unknown-price.ts'
@@ -103,7 +102,7 @@ function reserve(
   const estimate = known ?? (pockets.length > 0 ? atOwnRate(unknownPrice, experience, input) : undefined)
   // A model without a price can hold nothing; its call is recorded, counted and reported as unpriced when it ends.
   if (!estimate) return undefined
-  const hold = limiter.reserve(pockets, counting(estimate, call), call.belonging)
+  const hold = limiter.reserve(pockets, estimate, call.belonging)
   if (!(hold instanceof Promise)) {
     call.hold(hold)
     return undefined
@@ -115,27 +114,16 @@ function reserve(
   })
 }
 
-function inputOf({ asked, tenantId, at }: Applicant): EstimateInput {
+function inputOf(call: Applicant): EstimateInput {
+  const { asked, tenantId, at } = call
   const { provider, host, facts, endpoint, isTextless } = asked
   const body = () => asked.body()
   const prompt = (known?: Json) => asked.prompt(known)
   const canCap = (known: Json) => asked.canCap(known)
   const canEnd = (known: Json) => asked.canEnd(known)
-  return { provider, host, tenantId, facts, endpoint, isTextless, at, canCap, canEnd, body, prompt }
-}
-
-/** Where a hard limit has the tokens counted, what the provider reports of them can be held against it. */
-function counting(estimate: CallEstimate, call: Applicant): Estimate {
-  const { tighten } = estimate
-  if (!tighten) return estimate
-  return {
-    ...estimate,
-    tighten: async () => {
-      const closer = await tighten()
-      if (closer.countedTokens !== undefined) call.counted(closer.countedTokens)
-      return closer
-    },
-  }
+  // What is counted for a hard limit can be held against what the provider reports.
+  const counted = (tokens: number) => call.counted(tokens)
+  return { provider, host, tenantId, facts, endpoint, isTextless, at, canCap, canEnd, body, prompt, counted }
 }
 
 /** Only refusals leave this file; a fault of ours lets the call pass. */

@@ -35,6 +35,8 @@ export interface EstimateInput {
   /** A stream that shows all its output, and that a limit may end; false unless it is said. */
   canEnd?(body: Json): boolean
   readonly body: () => Json
+  /** Told of the tokens of the input where they were counted, and are text and nothing else. */
+  counted?(tokens: number): void
   /** The texts of the body that are counted as input; `body` where it is at hand. */
   readonly prompt: (body?: Json) => Iterable<string>
 }
@@ -44,10 +46,8 @@ export interface CallEstimate extends Estimate {
   /** What has no bound, each a phrase: `stored conversation`. None where `ceiling` cannot be passed. */
   readonly unbounded: readonly string[]
   readonly isBound: boolean
-  /** The input as it was counted for this, where it is text and nothing else. */
-  readonly countedTokens?: number | undefined
   /** The same with the tokens counted, which takes the tokenizer: absent where that would bring nothing. */
-  readonly tighten?: () => Promise<CallEstimate>
+  readonly tighten?: (() => Promise<CallEstimate>) | undefined
 }
 
 /** `undefined` when the model has no known price: then nothing can be held for the call. */
@@ -90,33 +90,31 @@ export function estimateCost(book: PriceBook, experience: Experience, input: Est
     const prior = book.ceiling(likely, tiered) ?? book.ceiling(likely, query) ?? ceiling
     return learned !== undefined && learned > prior ? learned : prior
   }
-  const made = (most: PicoUsd, textTokens: number): CallEstimate => {
+  const made = (most: PicoUsd, textTokens: number, tighten: CallEstimate['tighten']): CallEstimate => {
     const likely = expected()
+    const { makesText } = size
     return {
       ceiling: most,
       expected: likely < most ? likely : most,
       unbounded,
       isBound: unbounded.length === 0,
-      ...(size.makesText && {
-        outputTokens: output,
-        ceilingAt: (tokens: number) => ceilingFor(textTokens, tokens) ?? most,
-        hasNoCap: facts.maxOutputTokens === undefined,
-        // Several answers to one request have one cap each.
-        hasFixedCap: size.choices > 1 || !input.canCap?.(body),
-        // What a hosted tool and its model say to each other is not seen, and sound has no text to count.
-        isStream: size.rounds === 1 && size.output.length === 0 && input.canEnd?.(body) === true,
-      }),
+      outputTokens: makesText ? output : undefined,
+      ceilingAt: makesText ? (tokens) => ceilingFor(textTokens, tokens) ?? most : undefined,
+      hasNoCap: makesText && facts.maxOutputTokens === undefined,
+      // Several answers to one request have one cap each.
+      hasFixedCap: makesText && (size.choices > 1 || !input.canCap?.(body)),
+      // What a hosted tool and its model say to each other is not seen, and sound has no text to count.
+      isStream: makesText && size.rounds === 1 && size.output.length === 0 && input.canEnd?.(body) === true,
+      tighten,
     }
   }
   const isCountable = bytes > 0 && encodingOf(facts.model).isPublished && PUBLISHERS.has(provider)
-  if (!isCountable) return made(ceiling, bytes)
-  const tighten = async (): Promise<CallEstimate> => {
+  if (!isCountable) return made(ceiling, bytes, undefined)
+  return made(ceiling, bytes, async () => {
     const { tokens, most } = await countTokens(texts, facts.model, { wholeBytes: COUNTED_BYTES })
-    const around = frameOf(provider, endpoint, body)?.tokens ?? 0
-    const closer = made(ceilingFor(most, output) ?? ceiling, most)
-    return { ...closer, countedTokens: isPlainText(size) ? tokens + around : undefined }
-  }
-  return { ...made(ceiling, bytes), tighten }
+    if (isPlainText(size)) input.counted?.(tokens + (frameOf(provider, endpoint, body)?.tokens ?? 0))
+    return made(ceilingFor(most, output) ?? ceiling, most, undefined)
+  })
 }
 
 /** Whose models count in the encodings that are published: elsewhere a model of the same name may be another. */

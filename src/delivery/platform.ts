@@ -8,9 +8,15 @@ interface RequestContext {
  * Vercel (`@vercel/functions` reads the same symbol), Next.js (`next/server`'s `after` waits by it where it is offered),
  * and Cloudflare by way of OpenNext, whose context keeps it under `ctx`.
  */
-const SYMBOLS = ['@vercel/request-context', '@next/request-context', '__cloudflare-context__'].map((name) =>
-  Symbol.for(name),
-)
+const VERCEL = Symbol.for('@vercel/request-context')
+const NEXT = Symbol.for('@next/request-context')
+const CLOUDFLARE = Symbol.for('__cloudflare-context__')
+
+const globals = globalThis as {
+  readonly [VERCEL]?: unknown
+  readonly [NEXT]?: unknown
+  readonly [CLOUDFLARE]?: unknown
+}
 
 const asked = new WeakMap<object, WeakSet<object>>()
 
@@ -33,13 +39,15 @@ export function flushWithRequest(owner: object, flush: () => Promise<void>): boo
 }
 
 function currentContext(): RequestContext | undefined {
-  for (const symbol of SYMBOLS) {
-    if (!(symbol in globalThis)) continue
-    const holder = (globalThis as Record<symbol, unknown>)[symbol] as
-      | { get?: () => unknown; ctx?: unknown; waitUntil?: unknown }
-      | undefined
-    const found = (typeof holder?.get === 'function' ? holder.get() : (holder?.ctx ?? holder)) as RequestContext
-    if (typeof found?.waitUntil === 'function') return found
-  }
-  return undefined
+  // Each by its own name: asked for one after the other in a loop, they take six times as long, and every event asks.
+  return waiterIn(globals[VERCEL]) ?? waiterIn(globals[NEXT]) ?? waiterIn(globals[CLOUDFLARE])
+}
+
+function waiterIn(given: unknown): RequestContext | undefined {
+  if (given === undefined) return undefined
+  const holder = given as { get?: () => unknown; ctx?: unknown } | null
+  const found = (typeof holder?.get === 'function' ? holder.get() : (holder?.ctx ?? holder)) as
+    | RequestContext
+    | undefined
+  return typeof found?.waitUntil === 'function' ? found : undefined
 }

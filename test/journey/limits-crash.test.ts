@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Account } from '../../src/limits/limit-store.ts'
 import { limitFile, sqliteLimitStore } from '../../src/limits/sqlite-store.ts'
 import { formatUsd, parseUsd, picoFromNano } from '../../src/money.ts'
@@ -32,10 +32,12 @@ function start(dir: string, env: Record<string, string> = {}) {
     calls: () => count('ok'),
     refused: () => count('LIMIT_EXCEEDED'),
     problems: () => problems,
-    /** Looks often: what is to be killed in the middle of something is there for milliseconds. */
     async until(isTrue: () => boolean) {
-      for (const end = Date.now() + 30_000; !isTrue(); await new Promise((resolve) => setTimeout(resolve, 5)))
-        if (Date.now() > end || child.exitCode !== null) throw new Error(`It did not come to that: ${said} ${problems}`)
+      const look = () => {
+        if (!isTrue()) throw new Error(`It did not come to that: ${said} ${problems}`)
+      }
+      // Often: what is to be killed in the middle of something is there for milliseconds.
+      await vi.waitFor(look, { timeout: 30_000, interval: 5 })
     },
     async kill() {
       child.kill('SIGKILL')
