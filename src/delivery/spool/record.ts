@@ -46,14 +46,20 @@ const SUM_BYTES = 9
 /**
  * The bytes of a record, good until the next one is made: its text is turned into bytes once, for the sum and for the
  * disk. JSON has no line breaks of its own, so a line is a record and a line without its end is a torn one.
+ *
+ * `json` is written by itself, not in one text with its kind. Put together piece by piece it is a tree, which V8 lays out
+ * flat when it is written and not before: kept as a tree until the sinks have it, it takes 5 kB of the collector's time
+ * for each event instead of 1.
  */
 export function encodeRecord(kind: string, json: string): Buffer {
-  const body = `${kind} ${json}`
-  const most = SUM_BYTES + body.length * 3 + 1
+  const start = SUM_BYTES + kind.length + 1
+  const most = start + json.length * 3 + 1
   const bytes = most <= SCRATCH_BYTES ? (scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES)) : Buffer.allocUnsafe(most)
-  const end = SUM_BYTES + bytes.write(body, SUM_BYTES)
+  for (let at = 0; at < kind.length; at++) bytes[SUM_BYTES + at] = kind.charCodeAt(at)
+  bytes[start - 1] = SPACE
+  const end = start + bytes.write(json, start)
   putSum(bytes, crc32(bytes.subarray(SUM_BYTES, end)))
-  bytes[end] = 10
+  bytes[end] = NEW_LINE
   return bytes.subarray(0, end + 1)
 }
 
@@ -67,12 +73,13 @@ export function decodeRecord(line: Buffer): SpoolRecord | string {
   return { kind: text.slice(9, at), json: text.slice(at + 1) }
 }
 
+const SPACE = 32
 const DIGITS = Buffer.from('0123456789abcdef')
 
 /** Eight digits and a space. */
 function putSum(bytes: Buffer, sum: number): void {
   for (let at = 0; at < 8; at++) bytes[at] = DIGITS[(sum >>> (28 - 4 * at)) & 15]!
-  bytes[8] = 32
+  bytes[8] = SPACE
 }
 
 /** Whether any line of these bytes is a record: then they are of a spool, whatever its header has come to. */
