@@ -33,6 +33,8 @@ export function handOverNodeFetch(response: object): HandedOver | undefined {
 
 /** Puts the watched body into the Response, whoever reads it; false for a Response of another make. */
 export function tapNodeFetch(response: Response, exchange: Exchange, isStream: boolean): boolean {
+  // None of another make has a `size`, which every one of these has (2.6 to 3.3); the symbols of each answer take longer.
+  if ((response as { size?: unknown }).size === undefined) return false
   const symbol = Object.getOwnPropertySymbols(response).find((own) => own.description === 'Body internals')
   const internals = symbol && (response as unknown as Record<symbol, Internals>)[symbol]
   if (typeof internals?.body?.pipe !== 'function') return false
