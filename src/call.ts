@@ -361,8 +361,7 @@ export class Call implements Exchange, Applicant {
     const status = answer?.status ?? statusOf(error)
     const isAnswered = answer !== undefined
     const { isTextless, route, facts } = this.asked
-    const [isMalformed, hasContent] = [this.#isMalformed, this.#hasContent]
-    const seen = { how, reading, isAnswered, isMalformed, hasContent, isTextless }
+    const seen = { how, reading, isAnswered, isMalformed: this.#isMalformed, hasContent: this.#hasContent, isTextless }
     const outcome = outcomeOf(seen, route, facts.stream, status, error)
     if (attempts.isTrying) this.attemptFailed({ status, requestId: requestIdOf(error) })
     attempts.close(outcome.usageSource)

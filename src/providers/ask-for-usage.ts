@@ -2,6 +2,7 @@
 
 import { isObject } from './counts.ts'
 import { NEVER_ASKED_BESIDE } from './hosts.ts'
+import type { Json } from './provider.ts'
 import { topLevelFields } from './top-level.ts'
 
 const STREAMS = /"stream"\s*:\s*true/
@@ -14,7 +15,8 @@ const OPTIONS = /("stream_options"\s*:\s*)(?:\{[^{}]*\}|null)/g
  * openai 7 recognises its own requests stay what they are. A quoted name that the text holds is a name or a whole
  * string: inside of strings every quote has a backslash.
  */
-export function askForUsage(text: string): string | undefined {
+export function askForUsage(text: string, _host?: string, body?: unknown): string | undefined {
+  if (asksItself(body)) return undefined
   if (!STREAMS.test(text)) return undefined
   if (text.includes(`"${NEVER_ASKED_BESIDE}"`) && field(text, NEVER_ASKED_BESIDE) !== undefined) return undefined
   const given = text.includes('"stream_options"') ? field(text, 'stream_options') : undefined
@@ -30,6 +32,17 @@ export function askForUsage(text: string): string | undefined {
     if (isObject(now) && now['include_usage'] === true) return replaced
   }
   return undefined
+}
+
+/** The caller's own object says so already, and its text, which may be long, need not be searched. */
+function asksItself(body: unknown): boolean {
+  const options = isPlain(body) ? body['stream_options'] : undefined
+  return isPlain(options) && options['include_usage'] === true
+}
+
+/** Its JSON has the fields that it has itself. */
+function isPlain(value: unknown): value is Json {
+  return isObject(value) && Object.getPrototypeOf(value) === Object.prototype && typeof value['toJSON'] !== 'function'
 }
 
 function withField(text: string): string | undefined {

@@ -22,7 +22,7 @@ const PRINT = 'process.stdout.write(JSON.stringify(globalThis.loaded))'
 const COSTLY_BUILTINS = ['node:sqlite', 'node:http2', 'node:worker_threads', 'node:inspector', 'node:cluster']
 
 /** Above the code, which has every waist and every route in it, the spool, and the limits. */
-const MOST_BYTES = 610_000
+const MOST_BYTES = 615_000
 
 async function loadedBy(name: string): Promise<{ ours: string[]; others: string[] }> {
   const file = join(root, 'dist', `${name}.js`)

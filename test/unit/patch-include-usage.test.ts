@@ -59,6 +59,24 @@ describe('a streamed request', () => {
     )
   })
 
+  test('is not searched where the object it was made of asks already, unless that is not what its JSON says', () => {
+    const options = { include_usage: true }
+    const given = { stream: true, stream_options: options }
+    expect(askForUsage('{"stream":true}', 'api.openai.com', given)).toBeUndefined()
+    const other = { toJSON: () => ({}) }
+    for (const body of [
+      { ...given, ...other },
+      { ...given, stream_options: { ...options, ...other } },
+      { ...given, stream_options: Object.create(options) as object },
+      Object.create(given) as object,
+      { ...given, stream_options: { include_usage: 'true' } },
+      undefined,
+    ])
+      expect(askForUsage('{"stream":true}', 'api.openai.com', body)).toBe(
+        '{"stream":true,"stream_options":{"include_usage":true}}',
+      )
+  })
+
   test('may be printed with spaces', () => {
     expect(JSON.parse(askForUsage(JSON.stringify({ stream: true, model: 'x' }, null, 2))!)).toEqual({
       stream: true,
