@@ -22,11 +22,11 @@ function contest(chunks: number, streamsPerRound: number, size: Contest['size'],
   return { size, ways: ways.map(streamsWay) }
 }
 
-const short = isQuick ? { rounds: 30, warmUp: 60 } : { rounds: 300, warmUp: 300 }
+const short = isQuick ? { rounds: 10, warmUp: 20 } : { rounds: 100, warmUp: 60 }
 const long = isQuick ? { rounds: 20, warmUp: 20 } : { rounds: 200, warmUp: 60 }
 const kinds = [NOTHING_HIDDEN, HIDDEN]
 const contests = kinds.flatMap((kind) => [
-  contest(SHORT, 30, short, kind === NOTHING_HIDDEN),
+  contest(SHORT, 150, short, kind === NOTHING_HIDDEN),
   contest(LONG, 3, long, kind === NOTHING_HIDDEN),
 ])
 const results = await play(contests)

@@ -7,6 +7,7 @@ import { askForMoney } from '../call/money-left.ts'
 import { createOwnCounts } from '../call/own-counts.ts'
 import { Call, type CallContext } from '../call.ts'
 import type { Observer } from '../patch/exchange.ts'
+import { stopWaitingFor } from '../patch/forgotten.ts'
 import type { createRouting } from '../providers/index.ts'
 import { currentPayer, type Payer, resumeAs, runAsNobody } from '../tenant.ts'
 
@@ -127,6 +128,8 @@ export function createCalls(setup: CallSetup): Calls {
     },
     ended(call) {
       open.delete(call)
+      // An answer that is read as a whole was never left to be collected.
+      if (call.form !== 'json' || call.isBeingRead) stopWaitingFor(call)
     },
     keep,
   }

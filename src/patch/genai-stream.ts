@@ -1,6 +1,7 @@
 // What @google/genai gives its callers to read: answers, the events of streams, and the loop of automatic function calling.
 
 import { type Exchange, endOf, HIDDEN, type Observer } from './exchange.ts'
+import { endWhenForgotten } from './forgotten.ts'
 import { endingOf } from './refusal.ts'
 import { observeResponse } from './response.ts'
 
@@ -10,9 +11,6 @@ export interface HttpResponse {
   readonly responseInternal?: Response
   readonly headers?: Record<string, string>
 }
-
-// A stream that nobody ever reads is only known to be over when its generator is collected.
-const forgotten = new FinalizationRegistry<Exchange>((exchange) => exchange.end('unread'))
 
 /** An answer that is not streamed: the SDK reads it once; of a file it reads the body itself. */
 export function watchAnswer(response: HttpResponse, exchange: Exchange): HttpResponse {
@@ -88,7 +86,7 @@ export function watchEvents(
       return inner.throw ? inner.throw(error) : Promise.reject(error)
     },
   }
-  forgotten.register(watched, exchange)
+  endWhenForgotten(watched, exchange)
   return watched
 }
 

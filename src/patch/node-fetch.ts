@@ -5,7 +5,7 @@
 
 import type { PassThrough, Readable } from 'node:stream'
 import { type Exchange, endOf } from './exchange.ts'
-import { endWhenForgotten } from './observation.ts'
+import { endWhenForgotten } from './forgotten.ts'
 import { endingOf } from './refusal.ts'
 import type { HandedOver } from './stream.ts'
 import { type Through, throughOf } from './tap.ts'

@@ -1,6 +1,7 @@
 // What is known of a Response under observation: who reads it, and what is read in its place once its body is tapped.
 
 import type { Exchange } from './exchange.ts'
+import { endWhenForgotten } from './forgotten.ts'
 import { createNotes } from './notes.ts'
 import { tap } from './tap.ts'
 
@@ -46,7 +47,7 @@ export function tappedBody(response: Response, observation: Observation, { bodyO
   if (tapped) return tapped
   const body = bodyOf.call(response)
   if (!body || typeof body.getReader !== 'function') return body
-  if (!observation.isStream) forgotten.register(response, observation.exchange)
+  if (!observation.isStream) endWhenForgotten(response, observation.exchange)
   observation.tapped = tap(() => bodyOf.call(response)!, observation.exchange, observation.isStream)
   return observation.tapped
 }
@@ -77,13 +78,6 @@ export function isFree(observation: Observation): boolean {
 
 export function isBodyUsed({ served, tapped }: Observation): boolean {
   return served ? served.bodyUsed : tapped !== undefined && isDisturbed(tapped)
-}
-
-// A body that nobody ever reads is only known to be over when its Response is collected.
-const forgotten = new FinalizationRegistry<Exchange>((exchange) => exchange.end('unread'))
-
-export function endWhenForgotten(response: Response, exchange: Exchange): void {
-  forgotten.register(response, exchange)
 }
 
 /** Read from, if only in part. Not imported: node:stream takes 2 ms of CPU to load. */

@@ -1,8 +1,9 @@
 // Watching the Response of a call, however it is read: by the SDK, by the caller, by both, or by nobody.
 
 import { type Exchange, endOf } from './exchange.ts'
+import { endWhenForgotten } from './forgotten.ts'
 import { handOverNodeFetch, tapNodeFetch } from './node-fetch.ts'
-import { endWhenForgotten, isFree, newObservation, type Observation, observations } from './observation.ts'
+import { isFree, newObservation, type Observation, observations } from './observation.ts'
 import { leaveFailures, watch } from './response-methods.ts'
 import type { HandedOver } from './stream.ts'
 
