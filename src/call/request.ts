@@ -82,7 +82,7 @@ export class CallRequest implements Asked {
       this.facts = this.#factsOf(text)
     }
     const { stream, host } = this.sent
-    return stream && !refusers.has(host) ? this.route.prepare?.(text, host, this.sent.body) : undefined
+    return stream && !refusers.has(host) ? this.route.prepare?.(text, this.sent) : undefined
   }
 
   /** With an output of at most so many tokens. Throws for a text that is no JSON object. */

@@ -1,7 +1,7 @@
 // The small pieces that pages are made of: headings, rows of figures, notices, bars.
 
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { exactMoney, formatMoney } from '../figures.ts'
 import { formatShare, picoOf } from './figures.ts'
 import type { Loaded } from './state.tsx'
@@ -9,7 +9,8 @@ import type { Loaded } from './state.tsx'
 /** The heading of a page takes the focus when the page is turned to, so that a screen reader begins there. */
 export function Title({ text, children }: { text: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null)
-  useEffect(() => {
+  // Before it is painted: a key pressed as soon as it is seen has moved the focus on.
+  useLayoutEffect(() => {
     document.title = `${text} · tallygate`
     if (document.activeElement !== null && document.activeElement !== document.body) heading.current?.focus()
   }, [text])

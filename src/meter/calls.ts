@@ -128,7 +128,7 @@ export function createCalls(setup: CallSetup): Calls {
     },
     ended(call) {
       open.delete(call)
-      // An answer that is read as a whole was never left to be collected.
+      // Spares the look into the registry for an answer that was read as a whole.
       if (call.form !== 'json' || call.isBeingRead) stopWaitingFor(call)
     },
     keep,

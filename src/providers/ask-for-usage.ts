@@ -15,8 +15,8 @@ const OPTIONS = /("stream_options"\s*:\s*)(?:\{[^{}]*\}|null)/g
  * openai 7 recognises its own requests stay what they are. A quoted name that the text holds is a name or a whole
  * string: inside of strings every quote has a backslash.
  */
-export function askForUsage(text: string, _host?: string, body?: unknown): string | undefined {
-  if (asksItself(body)) return undefined
+export function askForUsage(text: string, request?: { readonly body: unknown }): string | undefined {
+  if (asksItself(request?.body)) return undefined
   if (!STREAMS.test(text)) return undefined
   if (text.includes(`"${NEVER_ASKED_BESIDE}"`) && field(text, NEVER_ASKED_BESIDE) !== undefined) return undefined
   const given = text.includes('"stream_options"') ? field(text, 'stream_options') : undefined
@@ -40,7 +40,7 @@ function asksItself(body: unknown): boolean {
   return isPlain(options) && options['include_usage'] === true
 }
 
-/** Its JSON has the fields that it has itself. */
+/** Its JSON has the fields that the object has, and none that it inherits or makes up. */
 function isPlain(value: unknown): value is Json {
   return isObject(value) && Object.getPrototypeOf(value) === Object.prototype && typeof value['toJSON'] !== 'function'
 }

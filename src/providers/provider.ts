@@ -152,8 +152,8 @@ export interface Route {
   readonly requestFields?: readonly string[]
   /** Absent where the output is to be left as it is asked for. */
   readonly output?: OutputControl | undefined
-  /** The encoded body to send so that usage comes back, or `undefined` where nothing is to be added. `body`: what it was made of. */
-  prepare?(text: string, host: string, body?: unknown): string | undefined
+  /** The encoded body to send so that usage comes back, or `undefined` where nothing is to be added. `body` is what it was made of. */
+  prepare?(text: string, request: { readonly body: unknown }): string | undefined
   /** The top-level fields of the JSON answer that `read` looks at; `all` where only it knows. */
   readonly fields: readonly string[] | 'all'
   /** Fields that `read` takes as JSON text too: they hold the content, which is not parsed a second time. */

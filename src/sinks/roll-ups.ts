@@ -1,4 +1,4 @@
-// What is summed up as it is written: tables of totals by the hour and by the day, which triggers of the database keep.
+// What is summed up as it is written: tables of totals by the hour and by the day, which each database keeps in its own way.
 
 import type { Dimension } from './ledger.ts'
 import { COLUMNS, SUMS } from './totals.ts'

@@ -33,7 +33,7 @@ const INSERT = `INSERT INTO events (${NAMES}) VALUES (${EVENT_COLUMNS.map(() => 
 const REPLACE = `UPDATE SET ${EVENT_COLUMNS.map(({ name }) => `${name} = excluded.${name}`).join(', ')}
   WHERE events.usage_source = 'estimated' AND excluded.usage_source = 'reported'`
 
-/** Three milliseconds, for which the event loop stands still. */
+/** Two to three milliseconds, for which the event loop stands still. */
 const LARGE_BATCH = 100
 /** The process is ending: there is no event loop to hold up any more, and no later. */
 const LAST_BUSY_TIMEOUT_MS = 2000
@@ -67,27 +67,15 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
     if (countOf(batch) === 0) return { outcome: 'delivered' }
     try {
       const db = database()
-      const { insert, replace, sums } = (open!.writing ??= startWriting(db))
-      // IMMEDIATE: a transaction that begins by reading and then writes fails with BUSY_SNAPSHOT, without waiting.
-      db.exec('BEGIN IMMEDIATE')
-      sums.begin()
-      const rejected: RejectedEvent[] = []
-      let duplicates = 0
-      const count = countOf(batch)
-      for (let at = 0; at < count; at++) {
-        try {
-          const row = rowAt(batch, at)
-          if (Number(insert.run(...row).changes) > 0) sums.add(row)
-          else if (Number(replace.run(...row).changes) === 0) duplicates++
-        } catch (cause) {
-          if (!isRowFault(cause)) throw cause
-          const reason = cause instanceof MeterError ? cause.message : 'a value does not fit its column'
-          rejected.push({ eventId: batch.events[at]!.eventId, reason })
-        }
+      const writing = (open!.writing ??= startWriting(db))
+      try {
+        return insertAll(db, batch, writing)
+      } catch (cause) {
+        if (!isRowFault(cause)) throw cause
+        // A sum that no column holds: by its trigger it is known whose events make it so.
+        if (db.isTransaction !== false) db.exec('ROLLBACK')
+        return insertAll(db, batch, { ...writing, sums: undefined })
       }
-      sums.end()
-      db.exec('COMMIT')
-      return { outcome: 'delivered', duplicates, ...(rejected.length > 0 ? { rejected } : {}) }
     } catch (cause) {
       return failure(cause)
     }
@@ -191,7 +179,8 @@ interface Writing {
   readonly insert: StatementSync
   /** What was reported stands in the place of what was estimated. */
   readonly replace: StatementSync
-  readonly sums: BatchSums
+  /** Absent: the trigger sums up, event by event. */
+  readonly sums: BatchSums | undefined
 }
 
 function startWriting(db: DatabaseSync): Writing {
@@ -200,6 +189,30 @@ function startWriting(db: DatabaseSync): Writing {
     replace: db.prepare(`${INSERT}${REPLACE}`),
     sums: createBatchSums(db),
   }
+}
+
+/** All of a batch in one transaction; what is wrong with one event is that event's. */
+function insertAll(db: DatabaseSync, batch: Batch, { insert, replace, sums }: Writing): Delivery {
+  // IMMEDIATE: a transaction that begins by reading and then writes fails with BUSY_SNAPSHOT, without waiting.
+  db.exec('BEGIN IMMEDIATE')
+  sums?.begin()
+  const rejected: RejectedEvent[] = []
+  let duplicates = 0
+  const count = countOf(batch)
+  for (let at = 0; at < count; at++) {
+    try {
+      const row = rowAt(batch, at)
+      if (Number(insert.run(...row).changes) > 0) sums?.add(row)
+      else if (Number(replace.run(...row).changes) === 0) duplicates++
+    } catch (cause) {
+      if (!isRowFault(cause)) throw cause
+      const reason = cause instanceof MeterError ? cause.message : 'a value does not fit its column'
+      rejected.push({ eventId: batch.events[at]!.eventId, reason })
+    }
+  }
+  sums?.end()
+  db.exec('COMMIT')
+  return { outcome: 'delivered', duplicates, ...(rejected.length > 0 ? { rejected } : {}) }
 }
 
 /** Integers as `bigint`: a sum of pico-dollars is soon beyond what a `number` holds exactly. */

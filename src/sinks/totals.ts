@@ -27,7 +27,7 @@ const USED_SOMETHING = `(
   OR coalesce(usage, '{}') <> '{}'
 )`
 
-/** What is summed, by the names of the fields of `TotalsRow`. */
+/** What is summed, by the names of the fields of `TotalsRow`; `addTo` of sqlite/batch-sums.ts says the same of a row's cells. */
 export const SUMS = {
   calls: CALLS,
   errors: `CASE WHEN error IS NULL THEN 0 ELSE ${CALLS} END`,

@@ -131,7 +131,9 @@ test('a ledger of an older version says how it is brought up to date, and is', a
   await fill(sqliteLedger({ path }))
   const db = new DatabaseSync(path)
   db.exec('DROP TRIGGER events_inserted; DROP TRIGGER events_updated; DROP TRIGGER events_deleted')
-  db.exec('DROP TABLE usage_models; DROP TABLE usage_features; DROP TABLE usage_tenants; DROP TABLE pruned')
+  db.exec(
+    'DROP TABLE usage_models; DROP TABLE usage_features; DROP TABLE usage_tenants; DROP TABLE pruned; DROP TABLE usage_summing',
+  )
   for (const column of ['counted_output_tokens', 'output_tokenizer', 'input_hashes', 'output_hash'])
     db.exec(`ALTER TABLE events DROP COLUMN ${column}`)
   db.exec('DELETE FROM ledger_version WHERE version > 3')

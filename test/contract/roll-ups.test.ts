@@ -45,7 +45,7 @@ const someEvent = fc.record({
   inputTokens: fc.constantFrom(undefined, 0, 7, Number.MAX_SAFE_INTEGER),
   error: fc.constantFrom(undefined, 'aborted'),
   usageSource: fc.constantFrom<LLMEvent['usageSource']>('reported', 'estimated'),
-  calls: fc.constantFrom(undefined, 40),
+  calls: fc.constantFrom(undefined, 40, Number.MAX_SAFE_INTEGER),
 })
 const toEvent = ({ cost, resale, ...rest }: typeof someEvent extends fc.Arbitrary<infer T> ? T : never) =>
   event({
@@ -130,7 +130,22 @@ test('the roll-ups of the SQLite ledger count what another program inserts', asy
     "INSERT INTO events (event_id, at, provider, model, endpoint, usage_source, cost_pico) VALUES ('x', 0, 'openai', 'gpt-4o', 'chat.completions', 'reported', 5)",
   )
   expect(db.prepare('SELECT sum(events) AS events FROM usage_models').get()).toEqual({ events: 2 })
-  expect(db.prepare('SELECT count(*) AS rows FROM summing').get()).toEqual({ rows: 0 })
+  expect(db.prepare('SELECT count(*) AS rows FROM usage_summing').get()).toEqual({ rows: 0 })
+  db.close()
+})
+
+test('in SQLite more calls than a sum can hold are refused one by one, and what is beside them is kept', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'ledger.db')
+  const ledger = sqliteLedger({ path })
+  const many = Array.from({ length: 1100 }, () => event({ calls: Number.MAX_SAFE_INTEGER }))
+  const delivery = await ledger.send({ id: 'b', events: [...many, event({ model: 'm2' })] }, signal)
+  expect(delivery).toMatchObject({ outcome: 'delivered', rejected: expect.objectContaining({ length: 76 }) })
+  await ledger.send({ id: 'c', events: [event({ model: 'm2' })] }, signal)
+  await ledger.close()
+  const db = new DatabaseSync(path)
+  expect(db.prepare("SELECT sum(events) AS events FROM usage_models WHERE model = 'm2'").get()).toEqual({ events: 2 })
+  expect(db.prepare('SELECT sum(events) AS events FROM usage_tenants').get()).toEqual({ events: 1026 })
   db.close()
 })
 

@@ -33,11 +33,10 @@ function start(dir: string, env: Record<string, string> = {}) {
     refused: () => count('LIMIT_EXCEEDED'),
     problems: () => problems,
     async until(isTrue: () => boolean) {
-      const look = () => {
-        if (!isTrue()) throw new Error(`It did not come to that: ${said} ${problems}`)
-      }
+      const isOver = () => isTrue() || child.exitCode !== null
       // Often: what is to be killed in the middle of something is there for milliseconds.
-      await vi.waitFor(look, { timeout: 30_000, interval: 5 })
+      await vi.waitUntil(isOver, { timeout: 30_000, interval: 5 })
+      if (!isTrue()) throw new Error(`It did not come to that: ${said} ${problems}`)
     },
     async kill() {
       child.kill('SIGKILL')

@@ -63,6 +63,7 @@ export const LEDGERS: Record<string, LedgerKind> = {
         async () => {
           const db = new DatabaseSync(path)
           db.exec(`DROP TRIGGER events_inserted; DROP TRIGGER events_updated; DROP TRIGGER events_deleted;
+            DROP TABLE usage_summing;
             ${ROLL_UP_TABLES.map((table) => `DROP TABLE ${table};`).join(' ')}
             ALTER TABLE events DROP COLUMN counted_output_tokens; ALTER TABLE events DROP COLUMN output_tokenizer;
             ALTER TABLE events DROP COLUMN input_hashes; ALTER TABLE events DROP COLUMN output_hash;

@@ -62,7 +62,7 @@ describe('a streamed request', () => {
   test('is not searched where the object it was made of asks already, unless that is not what its JSON says', () => {
     const options = { include_usage: true }
     const given = { stream: true, stream_options: options }
-    expect(askForUsage('{"stream":true}', 'api.openai.com', given)).toBeUndefined()
+    expect(askForUsage('{"stream":true}', { body: given })).toBeUndefined()
     const other = { toJSON: () => ({}) }
     for (const body of [
       { ...given, ...other },
@@ -72,9 +72,7 @@ describe('a streamed request', () => {
       { ...given, stream_options: { include_usage: 'true' } },
       undefined,
     ])
-      expect(askForUsage('{"stream":true}', 'api.openai.com', body)).toBe(
-        '{"stream":true,"stream_options":{"include_usage":true}}',
-      )
+      expect(askForUsage('{"stream":true}', { body })).toBe('{"stream":true,"stream_options":{"include_usage":true}}')
   })
 
   test('may be printed with spaces', () => {

@@ -139,7 +139,7 @@ describe.each(ROUTES)('%s', (_, route) => {
         fc.property(object, fc.option(options, { nil: undefined }), (given, stream_options) => {
           const { data_sources: _, stream_options: __, ...body } = given
           const asked = { ...body, stream: true, ...(stream_options !== undefined && { stream_options }) }
-          const sent = route.prepare!(JSON.stringify(asked), 'api.openai.com')
+          const sent = route.prepare!(JSON.stringify(asked), { body: asked })
           if (stream_options?.['include_usage'] === true) expect(sent).toBeUndefined()
           else
             expect(JSON.parse(sent!)).toEqual(

@@ -2,9 +2,10 @@
 // event, which is more work than the event itself.
 
 import type { DatabaseSync } from 'node:sqlite'
+import { MeterError } from '../../errors.ts'
 import { type Cell, EVENT_COLUMNS } from '../columns.ts'
 import { keysOf, ROLL_UPS, startOf } from '../roll-ups.ts'
-import { addSql } from './roll-ups.ts'
+import { addSql, SUMMED } from './roll-ups.ts'
 
 export interface BatchSums {
   /** From here to `end`, in one transaction, the trigger leaves new events to us. */
@@ -14,35 +15,43 @@ export interface BatchSums {
   end(): void
 }
 
-/** The figures of `FIGURES`, of the events of a batch that stand in the same row of a roll-up. */
+/** What the events of a batch come to that stand in the same row of a roll-up. */
 interface Sum {
   readonly start: number
   readonly keys: readonly Cell[]
-  events: number
-  calls: number
-  errors: number
-  unpriced: number
-  estimated: number
-  sold: number
-  readonly input: Halves
-  readonly cached: Halves
-  readonly output: Halves
-  readonly cost: Halves
-  readonly resale: Halves
+  readonly figures: Figures
 }
 
-/** The lower one of 32 bits: two counts of tokens may already be more together than a `number` holds exactly. */
-interface Halves {
-  high: number
-  low: number
+/** By the names of `SUMMED`. */
+type Figures = ReturnType<typeof noFigures>
+
+function noFigures() {
+  return {
+    events: 0,
+    calls: 0,
+    errors: 0,
+    unpriced: 0,
+    estimated: 0,
+    input_tokens_high: 0,
+    input_tokens_low: 0,
+    cached_tokens_high: 0,
+    cached_tokens_low: 0,
+    output_tokens_high: 0,
+    output_tokens_low: 0,
+    cost_high: 0,
+    cost_low: 0,
+    resale_high: 0,
+    resale_low: 0,
+    sold: 0,
+  }
 }
 
 /** By the start of its span, and then by one key after the other: no text of them all is made, or taken for another. */
 type Tree = Map<Cell, Tree | Sum>
 
 export function createBatchSums(db: DatabaseSync): BatchSums {
-  const mark = db.prepare('INSERT INTO summing (batch) VALUES (1)')
-  const unmark = db.prepare('DELETE FROM summing')
+  const mark = db.prepare('INSERT INTO usage_summing (batch) VALUES (1)')
+  const unmark = db.prepare('DELETE FROM usage_summing')
   const rollUps = ROLL_UPS.map((rollUp) => ({
     span: rollUp.span,
     places: keysOf(rollUp).map(placeOf),
@@ -64,61 +73,59 @@ export function createBatchSums(db: DatabaseSync): BatchSums {
     }
     let sum = branch.get(cell) as Sum | undefined
     if (sum === undefined) {
-      const keys = places.map((place) => row[place]!)
-      branch.set(cell, (sum = newSum(start, keys)))
+      sum = { start, keys: places.map((place) => row[place]!), figures: noFigures() }
+      branch.set(cell, sum)
       sums.push(sum)
     }
     return sum
   }
 
+  function forget(): void {
+    for (const table of rollUps) {
+      table.tree.clear()
+      table.sums.length = 0
+    }
+  }
+
   return {
     begin() {
-      for (const table of rollUps) {
-        table.tree.clear()
-        table.sums.length = 0
-      }
+      forget()
       mark.run()
     },
     add(row) {
-      for (const table of rollUps) addTo(sumOf(table, row), row)
+      for (const table of rollUps) addTo(sumOf(table, row).figures, row)
     },
     end() {
       for (const { statement, sums } of rollUps) for (const sum of sums) statement.run(...cellsOf(sum))
       unmark.run()
+      forget()
     },
   }
 }
 
-function newSum(start: number, keys: readonly Cell[]): Sum {
-  const counts = { events: 0, calls: 0, errors: 0, unpriced: 0, estimated: 0, sold: 0 }
-  const tokens = { input: newHalves(), cached: newHalves(), output: newHalves() }
-  return { start, keys, ...counts, ...tokens, cost: newHalves(), resale: newHalves() }
-}
-
-const newHalves = (): Halves => ({ high: 0, low: 0 })
-
 /** In a row's cells what `SUMS` says in SQL. */
-function addTo(sum: Sum, row: readonly Cell[]): void {
+function addTo(figures: Figures, row: readonly Cell[]): void {
   const calls = (row[CALLS] as number | null) ?? 1
   const usageSource = row[USAGE_SOURCE]
-  sum.events++
-  sum.calls += calls
-  if (row[ERROR] !== null) sum.errors += calls
-  if (usageSource === 'partial' || usageSource === 'estimated') sum.estimated += calls
-  if (row[COST] === null && hasUsedSomething(row)) sum.unpriced += calls
-  if (row[RESALE] !== null) sum.sold++
-  put(sum.input, row[INPUT]!)
-  put(sum.cached, row[CACHED]!)
-  put(sum.output, row[OUTPUT]!)
-  put(sum.cost, row[COST]!)
-  put(sum.resale, row[RESALE]!)
+  figures.events++
+  figures.calls += calls
+  if (row[ERROR] !== null) figures.errors += calls
+  if (usageSource === 'partial' || usageSource === 'estimated') figures.estimated += calls
+  if (row[COST] === null && hasUsedSomething(row)) figures.unpriced += calls
+  if (row[RESALE] !== null) figures.sold++
+  put(figures, 'input_tokens_high', 'input_tokens_low', row[INPUT]!)
+  put(figures, 'cached_tokens_high', 'cached_tokens_low', row[CACHED]!)
+  put(figures, 'output_tokens_high', 'output_tokens_low', row[OUTPUT]!)
+  put(figures, 'cost_high', 'cost_low', row[COST]!)
+  put(figures, 'resale_high', 'resale_low', row[RESALE]!)
 }
 
-function put(into: Halves, cell: Cell): void {
+/** In two halves, the lower one of 32 bits: two of them may be more together than a `number` holds exactly. */
+function put(figures: Figures, upper: keyof Figures, lower: keyof Figures, cell: Cell): void {
   if (cell === null) return
   const high = typeof cell === 'bigint' ? Number(cell >> 32n) : Math.floor((cell as number) / HALF)
-  into.high += high
-  into.low += typeof cell === 'bigint' ? Number(cell & 0xffff_ffffn) : (cell as number) - high * HALF
+  figures[upper] += high
+  figures[lower] += typeof cell === 'bigint' ? Number(cell & 0xffff_ffffn) : (cell as number) - high * HALF
 }
 
 function hasUsedSomething(row: readonly Cell[]): boolean {
@@ -126,11 +133,16 @@ function hasUsedSomething(row: readonly Cell[]): boolean {
   return (row[USAGE] ?? '{}') !== '{}'
 }
 
-/** In the order of the statement of `addSql`. */
-function cellsOf({ start, keys, input, cached, output, cost, resale, ...counts }: Sum): Cell[] {
-  const { events, calls, errors, unpriced, estimated, sold } = counts
-  const halves = [input, cached, output, cost, resale].flatMap(({ high, low }) => [high, low])
-  return [start, ...keys, ...keys, events, calls, errors, unpriced, estimated, ...halves, sold]
+/** For the statement of `addSql`. Throws a `MeterError` where a figure is more than a `number` counts exactly. */
+function cellsOf({ start, keys, figures }: Sum): Cell[] {
+  const cells: Cell[] = [start, ...keys, ...keys]
+  for (const { name } of SUMMED) {
+    const figure = figures[name as keyof Figures]
+    if (!Number.isSafeInteger(figure))
+      throw new MeterError('BAD_INPUT', `The ${name} of a batch are too many to be summed up`)
+    cells.push(figure)
+  }
+  return cells
 }
 
 const HALF = 2 ** 32

@@ -4,7 +4,7 @@
 import { FIGURES, IN_HALVES, keysOf, OPERANDS, ROLL_UPS, type RollUp, startSql } from '../roll-ups.ts'
 
 /** Money and tokens in an upper and a lower half, whose sums never come near 64 bits; the others count calls. */
-const SUMMED = Object.entries(FIGURES).flatMap(([name, sql]) =>
+export const SUMMED = Object.entries(FIGURES).flatMap(([name, sql]) =>
   IN_HALVES.has(name)
     ? [
         { name: `${name}_high`, sql: `(${sql}) >> 32` },
@@ -63,14 +63,14 @@ export const ROLL_UPS_STEP = `-- Events before this moment were deleted and go o
     ${each('NEW')}
   END;`
 
-/** For as long as a transaction has a row in `summing`, what it inserts is summed up by whoever inserts it. */
-export const BATCH_SUMS_STEP = `CREATE TABLE IF NOT EXISTS summing (batch INTEGER PRIMARY KEY) STRICT, WITHOUT ROWID;
+/** For as long as a transaction has a row in `usage_summing`, what it inserts is summed up by whoever inserts it. */
+export const BATCH_SUMS_STEP = `CREATE TABLE usage_summing (batch INTEGER PRIMARY KEY) STRICT, WITHOUT ROWID;
   DROP TRIGGER events_inserted;
-  CREATE TRIGGER events_inserted AFTER INSERT ON events WHEN NOT EXISTS (SELECT 1 FROM summing) BEGIN
+  CREATE TRIGGER events_inserted AFTER INSERT ON events WHEN NOT EXISTS (SELECT 1 FROM usage_summing) BEGIN
     ${each('NEW')}
   END;`
 
-/** Adds to a row of a roll-up: its start, its keys twice, and what `SUMMED` names. */
+/** Adds to a row of a roll-up: its start, its keys (once for the JSON that `key` is, once as columns), and what `SUMMED` names. */
 export function addSql(rollUp: RollUp): string {
   const keys = keysOf(rollUp)
   const names = SUMMED.map(({ name }) => name)
