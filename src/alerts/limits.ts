@@ -1,5 +1,6 @@
 // Alerts of limits: a share of one is spent.
 
+import { spendOf } from '../ledger/spend.ts'
 import type { LedgerViews } from '../ledger/views.ts'
 import type { LimitRule, LimitStore } from '../limits/limit-store.ts'
 import { EVERYTHING, targetOf, tenantIn, tenantScope } from '../limits/scope.ts'
@@ -27,9 +28,6 @@ interface Standing {
   readonly limit: PicoUsd
   readonly spent: PicoUsd
 }
-
-/** So many tenants are asked for one by one; above, the spend of all of them at once is cheaper. */
-const MOST_BY_NAME = 50
 
 export function limitRule(sources: LimitSources, { at = [80, 100] }: LimitAlertOptions = {}): AlertRule {
   return {
@@ -90,14 +88,10 @@ async function ofTenants({ ledger, views }: LimitSources, now: number): Promise<
   for (const per of new Set(stored.map(({ window }) => window))) {
     const window = calendarOf(per).at(now)
     const limits = stored.filter((limit) => limit.window === per)
-    const sums =
-      limits.length <= MOST_BY_NAME
-        ? undefined
-        : new Map(
-            (await views.totals({ by: ['tenant'], since: window.from })).rows.map(({ key, cost }) => [key[0], cost]),
-          )
+    const tenants = limits.map(({ tenantId }) => tenantId)
+    const sums = await spendOf(tenants, window.from, { limits: ledger, views })
     for (const { tenantId, limit, mode } of limits) {
-      const spent = sums ? (sums.get(tenantId) ?? 0n) : await ledger.spent(tenantId, window.from)
+      const spent = sums.get(tenantId) ?? 0n
       const rule = { scope: tenantScope(tenantId), per, limitNanoUsd: limit / PICO_PER_NANO, mode, settings: {} }
       standings.push({ rule, window, limit, spent })
     }

@@ -25,13 +25,12 @@ export async function openViews(values: LedgerValues, env: NodeJS.ProcessEnv): P
     return { views: { ...views, close, [Symbol.asyncDispose]: close }, page, changes }
   }
   const dir = folderOf(values.dir, env)
-  const [{ threadedSource }, { viewsOf }, { fileChangeLog }] = await Promise.all([
+  const [{ threadedViews }, { fileChangeLog }] = await Promise.all([
     import('../ledger/threads.ts'),
-    import('../ledger/views.ts'),
     import('../server/changes.ts'),
   ])
   return {
-    views: viewsOf(threadedSource(ledgerIn(dir))),
+    views: threadedViews(ledgerIn(dir)),
     page,
     changes: fileChangeLog(join(dir, 'changes.jsonl')),
     moreHealth: async () => ({ dead_letters: await deadLettersIn(dir) }),

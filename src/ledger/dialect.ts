@@ -12,6 +12,8 @@ export interface Dialect {
   readonly events: string
   /** The date of the column `at`, in UTC. */
   readonly day: string
+  /** What is grouped by. */
+  grouped(key: string): string
   /** No value, as a text. */
   readonly none: string
   /** Stands for the nth value that is bound. */
@@ -48,6 +50,7 @@ export interface Dialect {
 export const SQLITE_DIALECT: Dialect = {
   events: SQLITE.events,
   day: SQLITE.day,
+  grouped: SQLITE.grouped,
   none: 'NULL',
   bound: (n) => `?${n}`,
   // By its key and not by a path, in which a name would have to be quoted. A truth value is 1 or 0 to SQLite.
@@ -77,6 +80,7 @@ export const SQLITE_DIALECT: Dialect = {
 export const POSTGRES_DIALECT: Dialect = {
   events: POSTGRES.events,
   day: POSTGRES.day,
+  grouped: POSTGRES.grouped,
   none: 'NULL::text',
   bound: (n) => `$${n}`,
   tag: (name) => `(tags ->> ${name}::text)`,

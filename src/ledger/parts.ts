@@ -24,7 +24,7 @@ export interface Asked extends Query {
 export function sumsSql(draft: Draft, expressions: typeof SUMS, asked: Asked): string {
   const { bind, dialect, conditions } = draft
   const { keys, names, where, since, until } = asked
-  const columns = keys.map(({ sql, name }) => `${sql} AS ${name}`)
+  const columns = keys.map(({ sql, name }) => `${dialect.grouped(sql)} AS ${name}`)
   const group = keys.length === 0 ? '' : ` GROUP BY ${keys.map((_, i) => i + 1).join(', ')}`
   const fromEvents = (range: Query) => {
     const sums = names.map((name) => dialect.sum(expressions[name], name))

@@ -38,7 +38,7 @@ export function percentilesStatement(
 ): Statement {
   const { bind, column, conditions, values } = createDraft(dialect)
   const value = COLUMNS[of]
-  const key = by === undefined ? dialect.none : column(by)
+  const key = by === undefined ? dialect.none : dialect.grouped(column(by))
   // An event that stands for several calls has no value of one.
   const isOfOne = [`${value} IS NOT NULL`, 'coalesce(calls, 1) = 1']
   const from =

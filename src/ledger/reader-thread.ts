@@ -1,35 +1,24 @@
-// What runs in a thread of `threadedSource`: asks the ledger, one statement after the other.
+// What runs in a thread of `threadedViews`: answers one question of the ledger after the other.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { MeterError } from '../errors.ts'
-import type { Row } from './dialect.ts'
 import { sqliteSource } from './sqlite-source.ts'
-import type { Statement } from './statement.ts'
+import type { Answer, Question } from './threads.ts'
+import { viewsOf } from './views.ts'
 
-export interface Question {
-  readonly id: number
-  readonly statement: Statement
-}
+const views = viewsOf(sqliteSource((workerData as { path: string }).path))
 
-export interface Answer {
-  readonly id: number
-  readonly rows?: readonly Row[]
-  /** Of a `MeterError`, which would arrive as an error of no kind. */
-  readonly fault?: { readonly code: MeterError['code']; readonly message: string; readonly errcode: unknown }
-}
-
-const source = sqliteSource((workerData as { path: string }).path)
-
-parentPort!.on('message', ({ id, statement }: Question) => {
-  void answerTo(id, statement).then((answer) => parentPort!.postMessage(answer))
+parentPort!.on('message', ({ id, name, given }: Question) => {
+  void answerTo(name, given).then((answer) => parentPort!.postMessage({ id, ...answer } satisfies Answer))
 })
 
-async function answerTo(id: number, statement: Statement): Promise<Answer> {
+async function answerTo(name: Question['name'], given: unknown): Promise<Omit<Answer, 'id'>> {
   try {
-    return { id, rows: await source.ask(statement) }
-  } catch (error) {
-    if (!(error instanceof MeterError)) throw error
-    const { errcode } = (error.cause ?? {}) as { errcode?: unknown }
-    return { id, fault: { code: error.code, message: error.message, errcode } }
+    return { answer: await views[name](given as never) }
+  } catch (fault) {
+    if (!(fault instanceof MeterError)) return { fault }
+    const { errcode } = (fault.cause ?? {}) as { errcode?: unknown }
+    const cause = errcode === undefined ? undefined : { errcode }
+    return { kind: { code: fault.code, message: fault.message, cause } }
   }
 }

@@ -5,27 +5,60 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { MeterError } from '../errors.ts'
-import { SQLITE_DIALECT } from './dialect.ts'
-import type { Answer, Question } from './reader-thread.ts'
-import type { Source } from './source.ts'
 import { sqliteSource } from './sqlite-source.ts'
-import type { Statement } from './statement.ts'
+import { type LedgerViews, viewsOf } from './views.ts'
 
-type Rows = Awaited<ReturnType<Source['ask']>>
+/** What is asked in a thread; what changes the ledger is not. */
+const QUESTIONS = [
+  'totals',
+  'top',
+  'series',
+  'summary',
+  'percentiles',
+  'events',
+  'event',
+  'invoice',
+  'reconciliations',
+  'meters',
+  'refusals',
+] as const satisfies readonly (keyof LedgerViews)[]
+
+type QuestionName = (typeof QUESTIONS)[number]
+
+interface Asked {
+  readonly name: QuestionName
+  readonly given: unknown
+}
+
+export interface Question extends Asked {
+  readonly id: number
+}
+
+export interface Answer {
+  readonly id: number
+  readonly answer?: unknown
+  readonly fault?: unknown
+  /** Of a `MeterError`, which would arrive as an error of no kind. */
+  readonly kind?: { readonly code: MeterError['code']; readonly message: string; readonly cause: unknown }
+}
 
 interface Thread {
   readonly waiting: number
-  ask(statement: Statement): Promise<Rows>
+  ask(asked: Asked): Promise<unknown>
   end(): Promise<unknown>
 }
 
 /** While two are at questions of seconds, such as the two of a page by user, a third answers those of milliseconds. */
 const MOST_THREADS = 3
 
-/** Reads a ledger of SQLite in threads, which start when they are needed. */
-export function threadedSource(path: string): Source {
+/**
+ * Reads a ledger of SQLite in threads, which start when they are needed. What comes out of one is the answer and not the
+ * rows that it is made of: these keep the thread that has events to take busy for 40 ms where there are five thousand,
+ * the answer for 11.
+ */
+export function threadedViews(path: string): LedgerViews {
   const threads = new Set<Thread>()
-  const own = sqliteSource(path)
+  const own = viewsOf(sqliteSource(path))
 
   function start(): Thread {
     const thread = startThread(path, () => void threads.delete(thread))
@@ -33,18 +66,26 @@ export function threadedSource(path: string): Source {
     return thread
   }
 
+  function ask(asked: Asked): Promise<unknown> {
+    const byWaiting = [...threads].sort((a, b) => a.waiting - b.waiting)
+    const [idlest] = byWaiting
+    const isFree = idlest !== undefined && (idlest.waiting === 0 || threads.size >= MOST_THREADS)
+    return (isFree ? idlest : start()).ask(asked)
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all([...[...threads].map((thread) => thread.end()), own.close()])
+  }
+
+  const questions = QUESTIONS.map((name) => [name, (given?: unknown) => ask({ name, given })])
+  const inThreads: Pick<LedgerViews, QuestionName> = Object.fromEntries(questions)
   return {
-    dialect: SQLITE_DIALECT,
-    async ask(statement) {
-      const byWaiting = [...threads].sort((a, b) => a.waiting - b.waiting)
-      const [idlest] = byWaiting
-      const isFree = idlest !== undefined && (idlest.waiting === 0 || threads.size >= MOST_THREADS)
-      return (isFree ? idlest : start()).ask(statement)
-    },
-    change: own.change,
-    async close() {
-      await Promise.all([...[...threads].map((thread) => thread.end()), own.close()])
-    },
+    ...own,
+    ...inThreads,
+    // A function does not go into a thread.
+    invoice: (options) => (options?.onProgress ? own : inThreads).invoice(options),
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 
@@ -56,15 +97,16 @@ function startThread(path: string, ended: () => void): Thread {
     // Rows go through it once: with the usual room for what is young, three threads would take 100 MB.
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   })
-  const asked = new Map<number, { resolve(rows: Rows): void; reject(error: Error): void }>()
+  const asked = new Map<number, { resolve(answer: unknown): void; reject(error: unknown): void }>()
   let last = 0
 
-  worker.on('message', ({ id, rows, fault }: Answer) => {
+  worker.on('message', ({ id, answer, fault, kind }: Answer) => {
     const { resolve, reject } = asked.get(id)!
     asked.delete(id)
     if (asked.size === 0) worker.unref()
-    if (fault === undefined) resolve([...rows!])
-    else reject(new MeterError(fault.code, fault.message, { cause: { errcode: fault.errcode } }))
+    if (kind !== undefined) reject(new MeterError(kind.code, kind.message, { cause: kind.cause }))
+    else if (fault !== undefined) reject(fault)
+    else resolve(answer)
   })
   const fail = (cause?: unknown) => {
     ended()
@@ -80,11 +122,11 @@ function startThread(path: string, ended: () => void): Thread {
     get waiting() {
       return asked.size
     },
-    ask: (statement) =>
+    ask: (question) =>
       new Promise((resolve, reject) => {
-        asked.set(++last, { resolve, reject })
+        worker.postMessage({ ...question, id: ++last } satisfies Question)
+        asked.set(last, { resolve, reject })
         worker.ref()
-        worker.postMessage({ id: last, statement } satisfies Question)
       }),
     end: () => worker.terminate(),
   }

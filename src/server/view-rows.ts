@@ -1,5 +1,6 @@
 // What a view answers with: JSON, or the same table as CSV. Money is exact decimal digits in both.
 
+import { addTotals } from '../ledger/groups.ts'
 import { formatUsd } from '../money.ts'
 import type { TotalsRow } from '../sinks/ledger.ts'
 import { answer } from './answer.ts'
@@ -18,22 +19,22 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[]
 }
 
-const FIGURES = {
-  calls: ({ calls }) => calls,
-  errors: ({ errors }) => errors,
-  input_tokens: ({ inputTokens }) => inputTokens,
-  cached_tokens: ({ cachedTokens }) => cachedTokens,
-  output_tokens: ({ outputTokens }) => outputTokens,
-  cost_usd: ({ cost }) => formatUsd(cost),
-  unpriced: ({ unpriced }) => unpriced,
-  estimated: ({ estimated }) => estimated,
-  resale_usd: ({ resale }) => (resale === undefined ? null : formatUsd(resale)),
-} as const satisfies Record<string, (row: TotalsRow) => number | string | null>
-
 /** The figures of a row by the names that they have in `tallygate report --json`. */
-export function figuresOf(row: TotalsRow): Record<string, number | string | null> {
-  return Object.fromEntries(Object.entries(FIGURES).map(([name, read]) => [name, read(row)]))
+export function figuresOf(row: TotalsRow) {
+  return {
+    calls: row.calls,
+    errors: row.errors,
+    input_tokens: row.inputTokens,
+    cached_tokens: row.cachedTokens,
+    output_tokens: row.outputTokens,
+    cost_usd: formatUsd(row.cost),
+    unpriced: row.unpriced,
+    estimated: row.estimated,
+    resale_usd: row.resale === undefined ? null : formatUsd(row.resale),
+  }
 }
+
+const FIGURES = Object.keys(figuresOf(addTotals([])))
 
 /** A row with its key under the names that it was grouped by. */
 export function rowOf(by: readonly string[], row: TotalsRow): Record<string, number | string | null> {
@@ -43,7 +44,7 @@ export function rowOf(by: readonly string[], row: TotalsRow): Record<string, num
 export function totalsTable(name: string, by: readonly string[], rows: readonly TotalsRow[]): Table {
   return {
     name,
-    header: [...by, ...Object.keys(FIGURES)],
+    header: [...by, ...FIGURES],
     rows: rows.map((row) => [...by.map((_, i) => row.key[i] ?? null), ...Object.values(figuresOf(row))]),
   }
 }

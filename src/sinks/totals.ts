@@ -51,6 +51,8 @@ export interface Dialect {
   readonly events: string
   /** The date of the column `at`, in UTC. */
   readonly day: string
+  /** What is grouped by. */
+  grouped(key: string): string
   /** Columns that hold a sum exactly beyond 64 bits, to be read by `sumOf`. */
   sum(expression: string, name: string): string
   /** The sum in a row; `undefined` of nothing. */
@@ -61,11 +63,11 @@ export interface Dialect {
 
 type Row = Readonly<Record<string, unknown>>
 
-export function totalsStatement(query: TotalsQuery, { events, day, sum, orderBy }: Dialect): Statement {
+export function totalsStatement(query: TotalsQuery, { events, day, grouped, sum, orderBy }: Dialect): Statement {
   for (const dimension of query.by)
     if (!DIMENSIONS.includes(dimension))
       throw new MeterError('BAD_INPUT', expected('by', `one of ${DIMENSIONS.join(', ')}`, dimension))
-  const columns = query.by.map((dimension) => (dimension === 'day' ? day : COLUMNS[dimension]))
+  const columns = query.by.map((dimension) => grouped(dimension === 'day' ? day : COLUMNS[dimension]))
   const keys = columns.map((column, i) => `${column} AS key_${i}`)
   const sums = Object.entries(SUMS).map(([name, expression]) => sum(expression, name))
   const { where, values } = filter(query)

@@ -3,11 +3,14 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { SQLITE_DIALECT } from '../../src/ledger/dialect.ts'
+import { dearestStatement, totalsStatement } from '../../src/ledger/groups.ts'
 import { eventsStatement } from '../../src/ledger/pages.ts'
 import { percentilesStatement } from '../../src/ledger/percentiles.ts'
 import { extentStatement } from '../../src/ledger/series.ts'
 import type { Statement } from '../../src/ledger/statement.ts'
 import { migrate } from '../../src/sinks/sqlite/schema.ts'
+import { SQLITE } from '../../src/sinks/sqlite/totals.ts'
+import { totalsStatement as reportStatement } from '../../src/sinks/totals.ts'
 
 function planOf({ sql, values }: Statement): string[] {
   using db = new DatabaseSync(':memory:')
@@ -37,4 +40,26 @@ test.each<[string, Statement, string]>([
   const plan = planOf(statement)
   expect(plan.join('\n')).toContain(`INDEX ${index}`)
   expect(plan.filter((step) => /^SCAN (events|near)\b/.test(step) && !step.includes('INDEX'))).toEqual([])
+})
+
+const SINCE = Date.UTC(2026, 10, 1, 1)
+const { sql, values } = reportStatement({ by: ['tenant', 'model'], since: SINCE }, SQLITE)
+
+test.each<[string, Statement]>([
+  ['by tenant', totalsStatement(SQLITE_DIALECT, { by: ['tenant'], since: SINCE })],
+  ['by tenant and model', totalsStatement(SQLITE_DIALECT, { by: ['tenant', 'model'], since: SINCE })],
+  [
+    'by tenant, of one feature',
+    totalsStatement(SQLITE_DIALECT, { by: ['tenant'], since: SINCE, where: { feature: 'f' } }),
+  ],
+  ['the dearest tenants', dearestStatement(SQLITE_DIALECT, 'tenant', 8, { since: SINCE })],
+  [
+    'how long calls of each tenant took',
+    percentilesStatement(SQLITE_DIALECT, { of: 'cost', by: 'tenant', since: SINCE }),
+  ],
+  ['a report by tenant and model', { sql: sql.replace(':since', '?1'), values: [values['since']!] }],
+])('%s: a range is read without what lies outside of it', (_, statement) => {
+  const tables = planOf(statement).filter((step) => /^(SCAN|SEARCH) (events|usage_tenants)\b/.test(step))
+  expect(tables).not.toEqual([])
+  expect(tables.filter((step) => !step.includes('(at>?'))).toEqual([])
 })

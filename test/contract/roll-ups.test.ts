@@ -134,6 +134,21 @@ test('the roll-ups of the SQLite ledger count what another program inserts', asy
   db.close()
 })
 
+test('the roll-ups of the SQLite ledger are written for a batch at once, and not by a trigger for each of its events', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'ledger.db')
+  const ledger = sqliteLedger({ path })
+  await ledger.send({ id: 'b', events: [event()] }, signal)
+  using db = new DatabaseSync(path)
+  db.exec('DROP TRIGGER events_inserted')
+  await ledger.send({ id: 'c', events: [event(), event({ tenantId: 'birch' })] }, signal)
+  await ledger.close()
+  expect(db.prepare('SELECT tenant_id, events FROM usage_tenants ORDER BY 1').all()).toMatchObject([
+    { tenant_id: 'acme', events: 2 },
+    { tenant_id: 'birch', events: 1 },
+  ])
+})
+
 test('in SQLite more calls than a sum can hold are refused one by one, and what is beside them is kept', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 'ledger.db')

@@ -19,6 +19,10 @@ const instructions = readText('Dockerfile')
   .filter(Boolean)
   .map((line) => line.split(/ (.*)/s) as [string, string])
 const all = (name: string) => instructions.filter(([instruction]) => instruction === name).map(([, rest]) => rest)
+/** What the image sets for Node and for itself, but for the folder, which is the test's own. */
+const { TALLYGATE_DIR: _, ...environment } = Object.fromEntries(
+  all('ENV').flatMap((line) => line.split(' ').map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string])),
+)
 const list = (name: string) => JSON.parse(/\[.*\]/.exec(all(name).at(-1) ?? '')?.[0] ?? '[]') as string[]
 
 interface Service {
@@ -52,7 +56,11 @@ async function freePort(): Promise<number> {
 /** The command of the image, with its environment, on a port of its own. */
 async function serving(env: NodeJS.ProcessEnv) {
   const port = await freePort()
-  const running = start(folder(), [...list('CMD'), '--port', String(port)], { TALLYGATE_API_KEY: KEY, ...env })
+  const running = start(folder(), [...list('CMD'), '--port', String(port)], {
+    ...environment,
+    TALLYGATE_API_KEY: KEY,
+    ...env,
+  })
   onTestFinished(() => void running.process.kill('SIGKILL'))
   await running.until(/Listening on /)
   return { ...running, port }

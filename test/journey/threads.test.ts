@@ -3,73 +3,120 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { MeterError } from '../../src/errors.ts'
-import { threadedSource } from '../../src/ledger/threads.ts'
-import { viewsOf } from '../../src/ledger/views.ts'
+import { openLedger } from '../../src/ledger/index.ts'
+import type { Dimension } from '../../src/ledger/query.ts'
+import { threadedViews } from '../../src/ledger/threads.ts'
 import { sqliteLedger } from '../../src/sinks/sqlite.ts'
+import { fill } from '../support/bookful.ts'
 import { temporaryFolder } from '../support/ingest.ts'
-import { event, failureOf, signal } from '../support/ledgers.ts'
+import { event, failureOf, NOV_22, signal } from '../support/ledgers.ts'
 
-const LONG = {
-  sql: 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) AS n FROM n',
-  values: [],
-}
-const SHORT = { sql: 'SELECT count(*) AS n FROM events', values: [] }
+const MANY = 4000
+const TAGS = Array.from({ length: 20 }, (_, i) => `t${i}`)
 
 async function stage() {
   const folder = temporaryFolder()
   const path = join(folder.path, 'ledger.db')
   const ledger = sqliteLedger({ path })
   await ledger.send({ id: 'b', events: [event({ costUsd: '0.1' }), event()] }, signal)
-  const source = threadedSource(path)
+  const views = threadedViews(path)
   onTestFinished(async () => {
-    await source.close()
+    await views.close()
     await ledger.close()
     folder[Symbol.dispose]()
   })
-  return { source, ledger, path }
+  const short = async () => (await views.totals()).total.calls
+  /** Each tag of each event is a question of its own: hundreds of milliseconds. */
+  const long = async () => (await views.totals({ by: TAGS.map((tag): Dimension => `tag:${tag}`) })).count
+  return { views, ledger, path, short, long }
 }
 
 test('while a long question is read, events are written and short ones answered', async () => {
-  const { source, ledger } = await stage()
-  await source.ask(SHORT)
+  const { views, ledger, short, long } = await stage()
+  const tags = (i: number) => Object.fromEntries(TAGS.map((tag) => [tag, `${i}`]))
+  await fill(
+    ledger,
+    Array.from({ length: MANY }, (_, i) => event({ tags: tags(i) })),
+  )
+  // Both threads are there.
+  await Promise.all([short(), short()])
   const order: string[] = []
-  const long = source.ask(LONG).then((rows) => order.push(`long ${rows[0]!['n']}`))
+  const asked = long().then((count) => order.push(`long ${count}`))
   const written = ledger.send({ id: 'c', events: [event()] }, signal).then(() => order.push('written'))
-  const short = source.ask(SHORT).then(() => order.push('short'))
-  await Promise.all([long, written, short])
-  expect(order.at(-1)).toBe('long 1000000')
-  expect(new Set(order)).toEqual(new Set(['written', 'short', 'long 1000000']))
+  const answered = views.events({ limit: 1 }).then(() => order.push('short'))
+  await Promise.all([asked, written, answered])
+  expect(order.at(-1)).toBe(`long ${MANY + 1}`)
+  expect(new Set(order)).toEqual(new Set(['written', 'short', `long ${MANY + 1}`]))
 })
 
 test('more questions at once than there are threads are all answered', async () => {
-  const { source } = await stage()
-  const answers = await Promise.all(Array.from({ length: 20 }, () => source.ask(SHORT)))
-  expect(answers.map(([row]) => row!['n'])).toEqual(Array.from({ length: 20 }, () => 2n))
+  const { short } = await stage()
+  expect(await Promise.all(Array.from({ length: 20 }, short))).toEqual(Array(20).fill(2))
 })
 
-test('the views say the same as on the calling thread', async () => {
-  const { source } = await stage()
-  const { total } = await viewsOf(source).totals({ by: ['tenant'] })
-  expect(total).toMatchObject({ calls: 2, cost: 100_000_000_000n })
+test('each question is answered as on the calling thread', async () => {
+  const { views, ledger, path } = await stage()
+  const one = event({ userId: 'u', durationMs: 12, costUsd: '1.000000000001', tags: { plan: 'pro' } })
+  await ledger.send({ id: 'c', events: [one] }, signal)
+  await using here = openLedger({ path })
+  const since = NOV_22 - 86_400_000
+  const progress: number[] = []
+  const questions = [
+    (of: typeof here) => of.totals({ by: ['tenant', 'user', 'tag:plan'], where: { tenant: ['acme', null] } }),
+    (of: typeof here) => of.top({ by: 'user' }),
+    (of: typeof here) => of.series({ every: 'day', by: 'user', since, until: Number.POSITIVE_INFINITY }),
+    (of: typeof here) => of.summary({ now: NOV_22 }),
+    (of: typeof here) => of.percentiles({ of: 'cost', by: 'user' }),
+    (of: typeof here) => of.events(),
+    (of: typeof here) => of.event(one.eventId),
+    (of: typeof here) => of.event('none'),
+    (of: typeof here) => of.invoice({ tenantId: 'acme', month: '2026-11' }),
+    (of: typeof here) => of.invoice({ tenantId: 'acme', month: '2026-11', onProgress: (days) => progress.push(days) }),
+    (of: typeof here) => of.reconciliations(),
+    (of: typeof here) => of.meters(),
+    (of: typeof here) => of.refusals(),
+  ]
+  for (const question of questions) expect(await question(views)).toEqual(await question(here))
+  expect(progress.slice(0, 2)).toEqual([1, 2])
+  expect(await views.event(one.eventId)).toMatchObject({ costUsd: '1.000000000001' })
+  expect(await views.deleteTenant('acme')).toBe(3)
 })
 
 test('what goes wrong is the same sentence', async () => {
-  const { source, path } = await stage()
-  const error = await failureOf(source.ask({ sql: 'SELECT nothing FROM nowhere', values: [] }))
+  const { views, path } = await stage()
+  await using here = openLedger({ path })
+  for (const wrong of [{ limit: -1 }, { by: ['nothing'] }, { since: Number.NaN }] as never[]) {
+    const error = await failureOf(views.totals(wrong))
+    expect(error).toBeInstanceOf(MeterError)
+    expect(error).toMatchObject({ code: 'BAD_INPUT', message: (await failureOf(here.totals(wrong))).message })
+  }
+  expect(await failureOf(views.totals({ where: { tenant: () => 'acme' } } as never))).toMatchObject({
+    name: 'DataCloneError',
+  })
+  const none = threadedViews(join(path, '..', 'none.db'))
+  onTestFinished(() => none.close())
+  const error = await failureOf(none.totals())
   expect(error).toBeInstanceOf(MeterError)
-  expect(error).toMatchObject({
+  expect(error.message).toMatch(/^There is no ledger at .*none\.db\.$/)
+})
+
+test('a file that is no ledger is told of with the error of SQLite', async () => {
+  const { ledger, path } = await stage()
+  await ledger.close()
+  const { DatabaseSync } = await import('node:sqlite')
+  using db = new DatabaseSync(path)
+  db.exec('DROP TABLE usage_tenants')
+  await using views = threadedViews(path)
+  expect(await failureOf(views.totals({ by: ['tenant'] }))).toMatchObject({
     code: 'LEDGER_UNAVAILABLE',
     message: `The ledger at ${path} does not have the tables of a ledger (SQLite error 1).`,
     cause: { errcode: 1 },
   })
-  const none = threadedSource(join(path, '..', 'none.db'))
-  onTestFinished(() => none.close())
-  expect((await failureOf(none.ask(SHORT))).message).toMatch(/^There is no ledger at .*none\.db\.$/)
 })
 
 test('whoever waits when it is closed is told', async () => {
-  const { source } = await stage()
-  const asked = failureOf(source.ask(LONG))
-  await source.close()
+  const { views, long } = await stage()
+  const asked = failureOf(long())
+  await views.close()
   expect((await asked).message).toMatch(/^The thread that reads the ledger at .* ended\.$/)
 })

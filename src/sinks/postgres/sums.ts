@@ -5,6 +5,7 @@ import type { Dialect, Statement } from '../totals.ts'
 export const POSTGRES: Dialect = {
   events: 'tallygate.events',
   day: `to_char(to_timestamp(at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD')`,
+  grouped: (key) => key,
   // As text: a driver may make a float of a numeric.
   sum: (expression, name) => `sum(${expression})::text AS "${name}"`,
   sumOf(row, name) {
