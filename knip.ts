@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { KnipConfig } from 'knip'
 import { entries } from './scripts/entries.mjs'
 
-const { library, commands } = entries()
+const { library, commands, threads } = entries()
 const { dependencies } = JSON.parse(readFileSync(new URL('test/apps/net/package.json', import.meta.url), 'utf8')) as {
   dependencies: Record<string, string>
 }
@@ -14,7 +14,7 @@ export default {
   workspaces: {
     '.': {
       entry: [
-        ...[...library, ...commands].map(({ source }) => `${source}!`),
+        ...[...library, ...commands, ...threads].map(({ source }) => `${source}!`),
         // Required by src/pricing/lazy-book.ts from a file that scripts/build.mjs makes of it.
         'src/pricing/whole-book.ts!',
         // Built into one file by scripts/dashboard.mjs.

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { startEmulator } from 'tallygate/emulator'
 import { serve } from 'tallygate/server'
-import { sqliteLedger } from 'tallygate/sinks'
+import { postgresLedger, sqliteLedger } from 'tallygate/sinks'
 
 export const API_KEY = 'bench'
 
@@ -40,9 +40,11 @@ const KINDS = {
     return { ingest: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/ingest` }
   },
 
-  /** `tallygate serve`, with its ledger at the path given. */
-  async server(path: string): Promise<Addresses> {
-    const ledger = sqliteLedger({ path })
+  /** `tallygate serve`, with its ledger at the path given, or in the PostgreSQL of a URL. */
+  async server(place: string): Promise<Addresses> {
+    const ledger = place.startsWith('postgres:')
+      ? postgresLedger({ databaseUrl: place })
+      : sqliteLedger({ path: place })
     const { url } = await serve({ ledger, apiKeys: [API_KEY] })
     return { ingest: `${url}/v1/ingest` }
   },

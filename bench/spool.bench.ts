@@ -242,6 +242,7 @@ async function posted(peer: Peer): Promise<{ readonly bare: number[]; readonly o
 const sponge = await startPeer('sponge')
 const server = await startPeer('server', join(folder(), 'ledger.db'))
 await using postgres = await startPostgres()
+const further = await startPeer('server', postgres.url)
 const over = (peer: Peer) => httpSink({ url: peer.addresses['ingest']!, apiKey: API_KEY })
 const sqlite = () => sqliteLedger({ path: join(folder(), 'ledger.db') })
 const database = () => postgresLedger({ databaseUrl: postgres.url, schema: postgres.schema() })
@@ -260,6 +261,7 @@ report({
     ),
     await pair('HTTP, an endpoint that only says 202', undefined, () => throughput(over(sponge), 50)),
     await pair('HTTP, `tallygate serve` with SQLite', undefined, () => throughput(over(server), 50)),
+    await pair('HTTP, `tallygate serve` with PostgreSQL', undefined, () => throughput(over(further), 50)),
   ],
   notes: [
     `${EVENTS.toLocaleString('en')} events of some 870 bytes, medians of ${ROUNDS} rounds; the CPU is of this process alone.`,
@@ -294,3 +296,4 @@ report({
 })
 sponge.stop()
 server.stop()
+further.stop()
