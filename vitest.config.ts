@@ -1,6 +1,7 @@
 // Two projects: tests of the sources need no build; tests of the package as a user has it build it first.
 
 import { defineConfig } from 'vitest/config'
+import { PATIENT } from './test/support/patience.ts'
 import CountsReporter from './test/support/reporter.ts'
 
 const PACKAGE_TESTS = ['test/journey/**/*.test.ts', 'test/package/**/*.test.ts']
@@ -11,8 +12,10 @@ export default defineConfig({
     reporters: ['default', new CountsReporter()],
     // vitest leaves one core to itself, which on a machine with two halves the tests.
     maxWorkers: '100%',
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Of what never ends, and of nothing else: on a machine with other work all takes many times as long.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: PATIENT },
     projects: [
       {
         extends: true,

@@ -100,7 +100,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     ])
     expect(await page.evaluate(() => 'hurt' in window)).toBe(false)
     expect(faults).toEqual([])
-  }, 60_000)
+  })
 
   test('says what to do where no meter has said anything', async () => {
     const { page, go } = await stage()
@@ -110,7 +110,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     await page.getByRole('link', { name: 'Limits' }).click()
     await page.getByLabel('Range', { exact: true }).selectOption('all')
     await page.getByText('No limit has refused a call in this range').waitFor()
-  }, 60_000)
+  })
 
   test.each<[string, BrowserContextOptions]>([
     ['in the light', { colorScheme: 'light' }],

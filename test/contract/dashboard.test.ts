@@ -8,6 +8,7 @@ import { printReport } from '../../src/cli/report.ts'
 import type { LLMEvent } from '../../src/event.ts'
 import { fill, storyOf } from '../support/bookful.ts'
 import { type DashboardOptions, dashboard, NO_BROWSER, startBrowser, visit } from '../support/browser.ts'
+import { PATIENT } from '../support/patience.ts'
 import { type Compared, putDays } from '../support/reconciled.ts'
 
 const NOW = Date.now()
@@ -154,7 +155,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
       expect(said.length).toBeGreaterThan(3)
       expect(shown.sort()).toEqual(said.sort())
     }
-  }, 60_000)
+  })
 
   test('markup and SQL in whatever a tenant may name is text, however long it is', async () => {
     const evil = `<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'"; DROP TABLE events;--`
@@ -193,7 +194,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     expect(await texts(page, '[role=alert]')).toEqual([])
     expect(await page.evaluate(() => 'hurt' in window)).toBe(false)
     expect(faults.filter((fault) => !/status of 404/.test(fault))).toEqual([])
-  }, 60_000)
+  })
 
   test('a limit is set, seen, noted and removed, by the keyboard alone', async () => {
     const { page, go, ledger, changes } = await stage(storyOf(20, NOW))
@@ -218,7 +219,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     expect(await page.getByLabel('Dollars').evaluate((input: HTMLInputElement) => input.validity.patternMismatch)).toBe(
       true,
     )
-  }, 60_000)
+  })
 
   test('tables sort, the range is in the address, and the first key press leads past the links', async () => {
     const { page, go } = await stage(storyOf(300, NOW))
@@ -238,7 +239,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
-  }, 60_000)
+  })
 
   test('bills say what they differ by, and without one, which command asks for them', async () => {
     const { page, go, folder } = await stage([])
@@ -270,7 +271,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
       ],
     ])
     expect(await texts(page, 'dl.figures dd:first-of-type')).toEqual(['$23.40', '$13.35', '$10.05'])
-  }, 60_000)
+  })
 
   test('events are filtered and turned over by the page', async () => {
     const { page, go } = await stage(storyOf(130, NOW))
@@ -293,7 +294,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     await page.locator('tbody tr a').first().click()
     await page.getByRole('heading', { name: 'Event', exact: true }).waitFor()
     await page.getByText('Price from').waitFor()
-  }, 60_000)
+  })
 
   test('a key to read changes nothing, and one of a project sees no health', async () => {
     const apiKeys = [{ key: 'looks', role: 'read' as const, project: 'web' }]
@@ -306,13 +307,14 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     const pages = await texts(reader.page, 'nav.pages a')
     expect(pages.filter((name) => ['Bills', 'Health'].includes(name))).toEqual([])
     expect(reader.faults).toEqual([])
-  }, 60_000)
+  })
 
   test('the address from the terminal opens once, and the token is gone from it', async () => {
     const server = await dashboard({ oneTimeToken: 'from-the-terminal' })
     onTestFinished(() => server[Symbol.asyncDispose]())
     const open = async () => {
       const context = await browser.newContext()
+      context.setDefaultTimeout(PATIENT.timeout)
       onTestFinished(() => context.close())
       const page = await context.newPage()
       await page.goto(`${server.url}/#token=from-the-terminal`)
@@ -327,7 +329,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     await page.getByLabel('Key').waitFor()
     const late = await open()
     await late.getByText('This address opens one time only').waitFor()
-  }, 60_000)
+  })
 
   test('a wrong key and a server that is gone are said', async () => {
     const server = await dashboard()
@@ -341,5 +343,5 @@ describe.skipIf(NO_BROWSER !== undefined)(`the dashboard${NO_BROWSER ? ` (skippe
     await reader.page.getByLabel('Key').fill('wrong')
     await reader.page.getByRole('button', { name: 'Open' }).click()
     await reader.page.getByRole('alert').filter({ hasText: 'does not answer' }).waitFor()
-  }, 60_000)
+  })
 })

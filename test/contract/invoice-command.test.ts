@@ -290,7 +290,7 @@ describe('GET /v1/invoice', () => {
 })
 
 describe.skipIf(NO_BROWSER !== undefined)(`in a browser${NO_BROWSER ? ` (skipped: ${NO_BROWSER})` : ''}`, () => {
-  test('the page is shown in its style, runs nothing, and prints as PDF', { timeout: 60_000 }, async () => {
+  test('the page is shown in its style, runs nothing, and prints as PDF', async () => {
     const html = await printed(await ledgerOf(EVENTS), '--tenant', HOSTILE, '--format', 'html')
     const browser = await startBrowser()
     onTestFinished(() => browser.close())
@@ -312,7 +312,7 @@ describe.skipIf(NO_BROWSER !== undefined)(`in a browser${NO_BROWSER ? ` (skipped
     expect(faults).toEqual([])
   })
 
-  test("a tenant's page of the dashboard leads to the invoice of the month", { timeout: 60_000 }, async () => {
+  test("a tenant's page of the dashboard leads to the invoice of the month", async () => {
     const server = await dashboard()
     onTestFinished(() => server[Symbol.asyncDispose]())
     await fill(server.ledger, [event({ at: Date.now(), tenantId: HOSTILE, costUsd: '0.125' })])

@@ -398,4 +398,4 @@ test('six processes that meet a new schema with the same events store each of th
   const [total] = await it.ledger.totals({ by: [] })
   expect(written.reduce((sum, one) => sum + one, 0)).toBe(total!.calls)
   expect(new Set(await it.ledger.events()).size).toBe(total!.calls)
-}, 60_000)
+})

@@ -118,7 +118,7 @@ describe.each(Object.entries(LEDGERS))('reports of meters in %s', (_, kind) => {
       }),
       { numRuns: Math.min(25, kind.runs) },
     )
-  }, 60_000)
+  })
 
   test('one report that is told at once by many is one', async () => {
     await using book = await kind.book()

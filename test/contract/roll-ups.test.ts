@@ -177,7 +177,7 @@ describe.each(Object.entries(LEDGERS))('the roll-ups of the %s ledger', (_, kind
       }),
       { numRuns: Math.max(10, kind.runs / 2) },
     )
-  }, 60_000)
+  })
 
   test('count an event of a batch as it came, beside one that was refused, and a costly one beside a cheap one', async () => {
     await using book = await kind.book()

@@ -5,13 +5,14 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { gzipSync } from 'node:zlib'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createAdmission } from '../../src/server/admission.ts'
 import type { IngestOptions } from '../../src/server/ingest.ts'
 import { type ListenOptions, serve } from '../../src/server/serve.ts'
 import type { Delivery } from '../../src/sinks/sink.ts'
 import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { API_KEY, temporaryFolder } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 
 const MIB = 1024 * 1024
 let made = 0
@@ -78,19 +79,11 @@ async function stage(options: Partial<IngestOptions & ListenOptions> = {}) {
   }
 }
 
-async function until(what: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!(await what())) {
-    if (performance.now() > deadline) throw new Error('It did not come about.')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
-
 test('more requests than it takes are answered with 429 and a time to come back, and all of the others are kept', async () => {
   await using stand = await stage({ maxRequests: 6 })
   stand.holdUp()
   const first = Array.from({ length: 6 }, () => stand.post(bodyOf(wire())))
-  await until(async () => (await stand.metric('tallygate_ingest_in_flight')) === 6)
+  await vi.waitUntil(async () => (await stand.metric('tallygate_ingest_in_flight')) === 6, PATIENT)
   const refused = await Promise.all(Array.from({ length: 20 }, () => stand.post(bodyOf(wire()))))
   expect(refused.map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual(Array(20).fill([429, '2']))
   expect(await stand.metric('tallygate_ingest_waiting')).toBe(2)
@@ -107,7 +100,7 @@ test('bodies above what is held at once are answered with 429, declared or not',
   stand.holdUp()
   const large = () => Buffer.from(bodyOf(wire(), ...Array(20).fill({ padding: 'x'.repeat(MIB / 20 - 40) })))
   const first = Array.from({ length: 3 }, () => stand.post(large()))
-  await until(async () => (await stand.metric('tallygate_ingest_held_bytes')) > 2.5 * MIB)
+  await vi.waitUntil(async () => (await stand.metric('tallygate_ingest_held_bytes')) > 2.5 * MIB, PATIENT)
   const answers: number[] = []
   for (let round = 0; round < 10; round++) {
     const streamed = new ReadableStream({
@@ -277,18 +270,18 @@ test('headers that never end, and bodies that never end, are answered with 408 a
   expect(headers.received()).toContain(' 408 ')
   expect(body.received()).toContain(' 408 ')
   // On a machine with too much to do a batch may take longer than that too; its sender comes back.
-  await until(async () => (await stand.post(bodyOf(wire()))).status === 200)
-  await until(async () => (await stand.metric('tallygate_ingest_in_flight')) === 0)
+  await vi.waitUntil(async () => (await stand.post(bodyOf(wire()))).status === 200, PATIENT)
+  await vi.waitUntil(async () => (await stand.metric('tallygate_ingest_in_flight')) === 0, PATIENT)
 })
 
 test('who has no key is answered before the body has come, and the connection serves on', async () => {
   await using stand = await stage()
   const { socket, received } = await dial(stand.server.port)
   socket.write('POST /v1/ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n')
-  await until(() => received().includes(' 401 '))
+  await vi.waitUntil(() => received().includes(' 401 '), PATIENT)
   socket.write('x'.repeat(100_000))
   socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
-  await until(() => received().includes(' 200 '))
+  await vi.waitUntil(() => received().includes(' 200 '), PATIENT)
   expect(await stand.metric('tallygate_ingest_in_flight')).toBe(0)
 })
 
@@ -296,7 +289,7 @@ test('a sender that leaves while its batch waits is passed over', async () => {
   await using stand = await stage()
   stand.holdUp()
   const busy = Array.from({ length: 4 }, () => stand.post(bodyOf(wire())))
-  await until(async () => (await stand.metric('tallygate_ingest_in_flight')) === 4)
+  await vi.waitUntil(async () => (await stand.metric('tallygate_ingest_in_flight')) === 4, PATIENT)
   const leaving = new AbortController()
   const left = fetch(`${stand.server.url}/v1/ingest`, {
     method: 'POST',
@@ -304,10 +297,10 @@ test('a sender that leaves while its batch waits is passed over', async () => {
     body: bodyOf(wire()),
     signal: leaving.signal,
   }).catch(() => 'left')
-  await until(async () => (await stand.metric('tallygate_ingest_waiting')) === 1)
+  await vi.waitUntil(async () => (await stand.metric('tallygate_ingest_waiting')) === 1, PATIENT)
   leaving.abort()
   expect(await left).toBe('left')
-  await until(async () => (await stand.metric('tallygate_ingest_waiting')) === 0)
+  await vi.waitUntil(async () => (await stand.metric('tallygate_ingest_waiting')) === 0, PATIENT)
   stand.letGo()
   await Promise.all(busy)
   expect(await stand.ledger.events()).toHaveLength(4)
@@ -338,7 +331,7 @@ test('a ledger that is locked: 503, nothing acknowledged; and when it is free ag
   expect(await ledger.events()).toEqual([])
   other.exec('ROLLBACK')
   other.close()
-  await until(async () => (await post(...events)).status === 200)
+  await vi.waitUntil(async () => (await post(...events)).status === 200, PATIENT)
   expect(await ledger.events()).toHaveLength(20)
   expect([await status('/readyz'), said.length]).toEqual([200, 1])
   await ledger.close()
@@ -350,5 +343,5 @@ test('no more connections than it takes', async () => {
   const third = connect(stand.server.port, '127.0.0.1').on('error', () => {})
   await once(third, 'close')
   first.socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
-  await until(() => first.received().includes(' 200 '))
+  await vi.waitUntil(() => first.received().includes(' 200 '), PATIENT)
 })

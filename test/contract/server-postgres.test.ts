@@ -1,9 +1,10 @@
 // The ingest server over a real PostgreSQL: several at once, one that is read-only, one that is gone and comes back.
 
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { type RunningServer, serve } from '../../src/server/serve.ts'
 import { type PostgresLedger, postgresLedger } from '../../src/sinks/postgres.ts'
 import { API_KEY } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 
 let database: TestPostgres
@@ -50,11 +51,6 @@ async function stage(schema: string, databaseUrl = database.url): Promise<Stand>
     },
     status: async (path) => (await fetch(server.url + path)).status,
   }
-}
-
-async function until(what: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 15_000
-  while (!(await what())) if (performance.now() > deadline) throw new Error('It did not come about.')
 }
 
 test('three servers that begin at once, with the same events at once, write each once and under its project', async () => {
@@ -113,10 +109,10 @@ test('gone: 503 and nothing acknowledged; back again: everything is taken, by th
   expect((await post(events[0])).status).toBe(200)
   await database.kill()
   for (const event of events) expect((await post(event)).status).toBe(503)
-  await until(async () => (await status('/readyz')) === 503)
+  await vi.waitUntil(async () => (await status('/readyz')) === 503, PATIENT)
   expect(await status('/healthz')).toBe(200)
   await database.restart()
-  await until(async () => (await post(...events)).status === 200)
+  await vi.waitUntil(async () => (await post(...events)).status === 200, PATIENT)
   expect(await ledger.events()).toHaveLength(10)
   expect(await status('/readyz')).toBe(200)
 })

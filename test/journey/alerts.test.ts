@@ -7,10 +7,11 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { verifyAlert } from 'tallygate/alerts'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { root } from '../../scripts/entries.mjs'
 import { run, start } from '../support/command-line.ts'
 import { temporaryFolder } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 
 const KEY = 'a-key-of-the-test'
 
@@ -47,14 +48,6 @@ async function receiver(secret: string): Promise<Received> {
   return { notices, statuses, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` }
 }
 
-async function until(what: () => boolean): Promise<void> {
-  const deadline = performance.now() + 15_000
-  while (!what()) {
-    if (performance.now() > deadline) throw new Error('It did not come about.')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
-
 /** A ledger with a model that nobody has a price of. */
 async function unpriced(cwd: string): Promise<void> {
   const line = {
@@ -85,7 +78,7 @@ test('`serve --alerts` tells a webhook as it starts, and does not again when it 
     const server = start(cwd, ['serve', '--port', '0', '--alerts', config(cwd, hook.url)], env)
     onTestFinished(() => void server.process.kill('SIGKILL'))
     await server.until(/Listening on /)
-    await until(() => hook.notices.length > 0)
+    await vi.waitUntil(() => hook.notices.length > 0, PATIENT)
     server.process.kill('SIGTERM')
     expect(await server.finished).toMatchObject({ exitCode: 0, stderr: '' })
   }

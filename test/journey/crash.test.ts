@@ -10,9 +10,7 @@ import { API_KEY, ingest, temporaryFolder } from '../support/ingest.ts'
 
 const ROUNDS = 4
 
-test('killed under load again and again, each in the folder of the one before: the ledger has every call once', {
-  timeout: 60_000,
-}, async () => {
+test('killed under load again and again, each in the folder of the one before: the ledger has every call once', async () => {
   using folder = temporaryFolder()
   for (let round = 1; round <= ROUNDS; round++) {
     const { seen, said } = await killUnderLoad(folder.path, round, 50 + Math.random() * 400)
@@ -27,9 +25,7 @@ test('killed under load again and again, each in the folder of the one before: t
   expect([lost, doubled, readdirSync(join(dir, 'spool'))]).toEqual([[], 0, []])
 })
 
-test('killed while the endpoint takes events and loses answers: it has every call once', {
-  timeout: 60_000,
-}, async () => {
+test('killed while the endpoint takes events and loses answers: it has every call once', async () => {
   using folder = temporaryFolder()
   await using server = await ingest()
   const env = { INGEST_URL: server.url, API_KEY }

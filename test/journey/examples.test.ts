@@ -57,7 +57,7 @@ test('streaming', async () => {
 /** Starts the server of an example, and asks it in acme's name until acme's money is spent. */
 async function untilRefused(example: string, emulator: Awaited<ReturnType<typeof startEmulator>>, headers = byTenant) {
   const server = run(example, emulator, { PORT: '0' })
-  await expect.poll(server.output, { timeout: 15_000 }).toContain('listening on')
+  await expect.poll(server.output).toContain('listening on')
   const url = /http:\S+/.exec(server.output())![0]
   const ask = (tenant: string, more: Record<string, string> = {}) =>
     fetch(`${url}/ask`, { headers: { ...headers(tenant), ...more } })

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { Meter } from 'tallygate'
 import { expect, test, vi } from 'vitest'
 import { temporaryFolder } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 import { type SmallDisk, smallDisk } from '../support/small-disk.ts'
 import { DONE, DOWN, idsOnDisk, range, spooling, testSink } from '../support/spool.ts'
 
@@ -44,22 +45,16 @@ test('the spool goes on in memory, says so once, and writes what is in memory wh
     expect.stringMatching(/^The spool below .* cannot grow, since the disk is full: events are kept in memory only/),
   ])
   disk.free()
-  await vi.waitFor(
-    () => {
-      run.add(1, ++count)
-      expect(run.delivery.stats().spool?.state).toBe('ok')
-    },
-    { timeout: 10_000 },
-  )
+  await vi.waitFor(() => {
+    run.add(1, ++count)
+    expect(run.delivery.stats().spool?.state).toBe('ok')
+  }, PATIENT)
   expect(new Set(idsOnDisk(disk.path))).toEqual(new Set(range(count)))
   sink.answer = () => DONE
-  await vi.waitFor(
-    async () => {
-      await run.delivery.flush()
-      expect(run.delivery.stats().queued).toBe(0)
-    },
-    { timeout: 10_000 },
-  )
+  await vi.waitFor(async () => {
+    await run.delivery.flush()
+    expect(run.delivery.stats().queued).toBe(0)
+  }, PATIENT)
   expect([...sink.taken].sort()).toEqual(range(count).sort())
   expect(run.delivery.stats()).toMatchObject({ dropped: 0, delivered: count })
   expect(run.messages().filter((message) => message.startsWith('The spool'))).toHaveLength(1)
@@ -84,25 +79,19 @@ test('a meter with its ledger on it loses no call, and each of the two is told o
   record(1)
   await meter.flush()
   disk.fill(32_768)
-  await vi.waitFor(
-    async () => {
-      record(20)
-      await meter.flush()
-      expect(meter.stats().delivery.spool?.state).toBe('down')
-      expect(meter.stats().delivery.sinks['sqlite']?.state).not.toBe('ok')
-    },
-    { timeout: 20_000 },
-  )
+  await vi.waitFor(async () => {
+    record(20)
+    await meter.flush()
+    expect(meter.stats().delivery.spool?.state).toBe('down')
+    expect(meter.stats().delivery.sinks['sqlite']?.state).not.toBe('ok')
+  }, PATIENT)
   record(500)
   disk.free()
-  await vi.waitFor(
-    async () => {
-      record(1)
-      await meter.flush()
-      expect(meter.stats().delivery).toMatchObject({ queued: 0, dropped: 0, spool: { state: 'ok' } })
-    },
-    { timeout: 20_000 },
-  )
+  await vi.waitFor(async () => {
+    record(1)
+    await meter.flush()
+    expect(meter.stats().delivery).toMatchObject({ queued: 0, dropped: 0, spool: { state: 'ok' } })
+  }, PATIENT)
   await meter.close()
   using ledger = new DatabaseSync(join(disk.path, 'ledger.db'), { readOnly: true })
   const [row] = ledger.prepare('SELECT count(*) AS calls, count(DISTINCT response_id) AS ids FROM events').all()

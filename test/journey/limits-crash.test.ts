@@ -10,6 +10,7 @@ import { limitFile, sqliteLimitStore } from '../../src/limits/sqlite-store.ts'
 import { formatUsd, parseUsd, picoFromNano } from '../../src/money.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 import { metered } from '../support/metered.ts'
+import { PATIENT } from '../support/patience.ts'
 
 const APP = join(import.meta.dirname, '../support/limit-app.ts')
 const CLI = join(import.meta.dirname, '../../dist/cli/main.js')
@@ -35,7 +36,7 @@ function start(dir: string, env: Record<string, string> = {}) {
     async until(isTrue: () => boolean) {
       const isOver = () => isTrue() || child.exitCode !== null
       // Often: what is to be killed in the middle of something is there for milliseconds.
-      await vi.waitUntil(isOver, { timeout: 30_000, interval: 5 })
+      await vi.waitUntil(isOver, PATIENT)
       if (!isTrue()) throw new Error(`It did not come to that: ${said} ${problems}`)
     },
     async kill() {
@@ -70,7 +71,7 @@ async function drain(dir: string): Promise<string> {
 }
 
 describe('processes that are killed', () => {
-  test('leave nothing stranded: the next that starts settles what they wrote down', { timeout: 60_000 }, async () => {
+  test('leave nothing stranded: the next that starts settles what they wrote down', async () => {
     using dir = temporaryFolder()
     {
       await using one = start(dir.path)
@@ -82,7 +83,7 @@ describe('processes that are killed', () => {
     await using app = await metered({ dir: dir.path })
     app.emulator.reply({ inputTokens: 10, outputTokens: 100 })
     await app.meter.forTenant('acme', () => app.chat())
-    await expect.poll(() => app.meter.stats().delivery.spool!.adopted, { timeout: 30_000 }).toBe(2)
+    await expect.poll(() => app.meter.stats().delivery.spool!.adopted).toBe(2)
     await app.meter.close()
     const { committed, escrow, suspense } = account(dir.path)
     expect({ escrow, suspense }).toEqual({ escrow: 0n, suspense: 0n })
@@ -92,7 +93,7 @@ describe('processes that are killed', () => {
     expect(picoFromNano(committed)).toBeLessThanOrEqual(spent + 8n * parseUsd('0.0025')!)
   })
 
-  test('round after round pass no limit, and `drain` settles the last of them', { timeout: 60_000 }, async () => {
+  test('round after round pass no limit, and `drain` settles the last of them', async () => {
     using dir = temporaryFolder()
     for (let round = 0; round < 3; round++) {
       await using one = start(dir.path, { CALL_MS: '20' })
@@ -113,9 +114,7 @@ describe('processes that are killed', () => {
   })
 })
 
-test('killed with its limits in another store, and drained without it: its money is held until that store is named', {
-  timeout: 60_000,
-}, async () => {
+test('killed with its limits in another store, and drained without it: its money is held until that store is named', async () => {
   using dir = temporaryFolder()
   using elsewhere = temporaryFolder()
   const path = join(elsewhere.path, 'limits.db')
@@ -134,15 +133,13 @@ test('killed with its limits in another store, and drained without it: its money
   await using app = await metered({ dir: dir.path, limitStore: sqliteLimitStore({ path }) })
   app.emulator.reply({ inputTokens: 10, outputTokens: 100 })
   await app.meter.forTenant('acme', () => app.chat())
-  await expect.poll(() => app.meter.stats().delivery.spool!.adopted, { timeout: 30_000 }).toBe(1)
+  await expect.poll(() => app.meter.stats().delivery.spool!.adopted).toBe(1)
   await app.meter.close()
   expect(account(elsewhere.path)).toMatchObject({ escrow: 0n, suspense: 0n })
   expect(await drain(dir.path)).not.toMatch(/charged|settled/)
 })
 
-test('a process whose clock is an hour ahead, and one that is frozen and thawed, spend what is there and no more', {
-  timeout: 60_000,
-}, async () => {
+test('a process whose clock is an hour ahead, and one that is frozen and thawed, spend what is there and no more', async () => {
   using dir = temporaryFolder()
   const env = { LIMIT_USD: '0.15' }
   // Alone at first: the others, were they quicker to start, could have spent everything by then.

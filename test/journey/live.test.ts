@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { root } from '../../scripts/entries.mjs'
 import { type Running, run, start } from '../support/command-line.ts'
 import { temporaryFolder } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 
 function folder(): string {
   const temporary = temporaryFolder()
@@ -36,7 +37,7 @@ function tail(dir: string, ...args: string[]): Running {
 async function saidBy(running: Running, pattern: RegExp): Promise<void> {
   let text = ''
   running.process.stderr!.on('data', (more: string) => (text += more))
-  await vi.waitFor(() => expect(text).toMatch(pattern), { timeout: 15_000, interval: 20 })
+  await vi.waitFor(() => expect(text).toMatch(pattern), PATIENT)
 }
 
 describe('tail', () => {
@@ -140,10 +141,10 @@ test('a limit that is set on the command line holds in an application that runs,
     stderr: '',
     stdout: expect.stringMatching(/^acme +month +\$0\.0050 +\$0\.003/m),
   })
-  await vi.waitFor(async () => expect(await isAllowed()).toBe(false), { timeout: 15_000, interval: 50 })
+  await vi.waitFor(async () => expect(await isAllowed()).toBe(false), PATIENT)
   expect((await run(dir, ['limits', '--dir', dir, '--json'])).stdout).toContain('"spent_usd": "0.003"')
   expect(await run(dir, ['limits', 'remove', 'acme', '--dir', dir])).toMatchObject({ exitCode: 0 })
-  await vi.waitFor(async () => expect(await isAllowed()).toBe(true), { timeout: 15_000, interval: 50 })
+  await vi.waitFor(async () => expect(await isAllowed()).toBe(true), PATIENT)
 })
 
 test('top and a watched report print once where nobody looks, and an invoice what a meter recorded', async () => {
@@ -190,8 +191,7 @@ describe.skipIf(!TERMINAL)('on a terminal', () => {
     onTestFinished(() => void child.kill('SIGKILL'))
     let text = ''
     child.stdout.setEncoding('utf8').on('data', (more: string) => (text += more))
-    const drawn = (pattern: RegExp) =>
-      vi.waitFor(() => expect(text).toMatch(pattern), { timeout: 15_000, interval: 20 })
+    const drawn = (pattern: RegExp) => vi.waitFor(() => expect(text).toMatch(pattern), PATIENT)
     await drawn(header)
     await drawn(/acme/)
     await call('birch')

@@ -4,9 +4,7 @@ import { expect, test } from 'vitest'
 import { temporaryFolder } from '../support/ingest.ts'
 import { outageScene } from '../support/outage.ts'
 
-test('an endpoint that goes away, comes back and loses answers has every event once in the end', {
-  timeout: 60_000,
-}, async () => {
+test('an endpoint that goes away, comes back and loses answers has every event once in the end', async () => {
   using folder = temporaryFolder()
   const { recorded, lost, doubled, messages } = await outageScene({
     folder: folder.path,

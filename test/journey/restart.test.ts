@@ -208,7 +208,7 @@ test('limits that an earlier version has left in the ledger are taken over once,
   expect(await run(REFUSED, emulator, dir.path)).toBe('let through\n')
 })
 
-test('a process gives back what it holds when it ends, however it does', { timeout: 60_000 }, async () => {
+test('a process gives back what it holds when it ends, however it does', async () => {
   using dir = temporaryFolder()
   await using emulator = await startEmulator()
   emulator.reply(thousand)

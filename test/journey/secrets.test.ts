@@ -54,7 +54,7 @@ function files(folder: string): string[] {
 test.each([
   ['closed', {}, ['ledger.db']],
   ['left abruptly', { LEAVE: 'abruptly' }, ['ledger.db', 'ledger.db-wal']],
-])('not into the embedded ledger, nor into what is printed: %s', { timeout: 120_000 }, async (_, env, names) => {
+])('not into the embedded ledger, nor into what is printed: %s', async (_, env, names) => {
   using folder = temporaryFolder()
   const ran = await run({ TALLYGATE_DIR: folder.path, ...env })
   expectSaid(ran)
@@ -67,7 +67,7 @@ test.each([
   expect(await ledger.events({ limit: 1e6 })).toHaveLength(CALLS + 1)
 })
 
-test('not into the spool of a process whose sink is down', { timeout: 120_000 }, async () => {
+test('not into the spool of a process whose sink is down', async () => {
   using folder = temporaryFolder()
   const ran = await run({ TALLYGATE_DIR: folder.path, SINK_DOWN: 'yes', LEAVE: 'abruptly' })
   expectSaid(ran)
@@ -78,7 +78,7 @@ test('not into the spool of a process whose sink is down', { timeout: 120_000 },
   expect(lines.filter((line) => / event \{/.test(line))).toHaveLength(CALLS + 1)
 })
 
-test('not to an ingest endpoint, nor into the warnings of the process', { timeout: 120_000 }, async () => {
+test('not to an ingest endpoint, nor into the warnings of the process', async () => {
   await using server = await ingest()
   using folder = temporaryFolder()
   // Some deliveries fail, so that `onFlushError` has something to say.

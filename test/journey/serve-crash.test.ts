@@ -5,9 +5,10 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Meter } from 'tallygate'
 import { type EventLedger, postgresLedger, sqliteLedger } from 'tallygate/sinks'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { start } from '../support/command-line.ts'
 import { temporaryFolder } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 const KEY = 'a-key-of-the-test'
@@ -25,14 +26,6 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
-}
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000
-  while (!(await what())) {
-    if (performance.now() > deadline) throw new Error('It did not come about.')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }
 
 /** A server at one address, however often it is killed and started. */
@@ -87,10 +80,10 @@ function load(url: string, dir: string) {
     async finish() {
       isStopped = true
       await working
-      await until(async () => {
+      await vi.waitUntil(async () => {
         await meter.flush()
         return queued() === 0
-      })
+      }, PATIENT)
       return made
     },
   }
@@ -142,34 +135,31 @@ async function recorded(ledger: EventLedger) {
   }
 }
 
-test.each(['SIGTERM', 'SIGKILL'] as const)(
-  '%s under load, again and again: SQLite',
-  { timeout: 60_000 },
-  async (signal) => {
-    const cwd = folder()
-    const one = await server(cwd)
-    const client = load(one.url, join(cwd, 'client'))
-    const plains = ['a', 'b', 'c'].map((name) => plain(one.url, name))
-    for (let round = 1; round <= 2; round++) {
-      const [delivered, acknowledged] = [client.delivered(), plains[0]!.acknowledged.length]
-      await until(() => client.delivered() > delivered + 50 && plains[0]!.acknowledged.length > acknowledged + 20)
-      const { exitCode, stderr } = await one.kill(signal)
-      if (signal === 'SIGTERM') expect([exitCode, stderr]).toEqual([0, ''])
-      const made = client.made()
-      await until(() => client.made() > made + 20)
-      await one.restart()
-    }
-    const made = await client.finish()
-    for (const each of plains) await each.stop()
-    const { ids, byMeters } = await recorded(sqliteLedger({ path: join(cwd, '.tallygate/ledger.db'), readOnly: true }))
-    expect(plains.flatMap(({ acknowledged }) => acknowledged).filter((id) => !ids.has(id))).toEqual([])
-    expect([byMeters.length, new Set(byMeters.map(({ requestId }) => requestId)).size]).toEqual([made, made])
-  },
-)
+test.each(['SIGTERM', 'SIGKILL'] as const)('%s under load, again and again: SQLite', async (signal) => {
+  const cwd = folder()
+  const one = await server(cwd)
+  const client = load(one.url, join(cwd, 'client'))
+  const plains = ['a', 'b', 'c'].map((name) => plain(one.url, name))
+  for (let round = 1; round <= 2; round++) {
+    const [delivered, acknowledged] = [client.delivered(), plains[0]!.acknowledged.length]
+    await vi.waitUntil(
+      () => client.delivered() > delivered + 50 && plains[0]!.acknowledged.length > acknowledged + 20,
+      PATIENT,
+    )
+    const { exitCode, stderr } = await one.kill(signal)
+    if (signal === 'SIGTERM') expect([exitCode, stderr]).toEqual([0, ''])
+    const made = client.made()
+    await vi.waitUntil(() => client.made() > made + 20, PATIENT)
+    await one.restart()
+  }
+  const made = await client.finish()
+  for (const each of plains) await each.stop()
+  const { ids, byMeters } = await recorded(sqliteLedger({ path: join(cwd, '.tallygate/ledger.db'), readOnly: true }))
+  expect(plains.flatMap(({ acknowledged }) => acknowledged).filter((id) => !ids.has(id))).toEqual([])
+  expect([byMeters.length, new Set(byMeters.map(({ requestId }) => requestId)).size]).toEqual([made, made])
+})
 
-test('two servers on one PostgreSQL count an event once, whichever it reaches, and survive each other', {
-  timeout: 90_000,
-}, async () => {
+test('two servers on one PostgreSQL count an event once, whichever it reaches, and survive each other', async () => {
   await using database = await startPostgres()
   const cwd = folder()
   const args = ['--database-url', database.url]
@@ -202,19 +192,19 @@ test('two servers on one PostgreSQL count an event once, whichever it reaches, a
   const clients = servers.map(({ url }, at) => load(url, join(cwd, `client-${at}`)))
   const plains = servers.map(({ url }, at) => plain(url, `p${at}`))
   for (const [at, signal] of (['SIGKILL', 'SIGTERM'] as const).entries()) {
-    await until(() => clients.every((client) => client.delivered() > 50 * (at + 1)))
+    await vi.waitUntil(() => clients.every((client) => client.delivered() > 50 * (at + 1)), PATIENT)
     await servers[at]!.kill(signal)
     const other = clients[1 - at]!.delivered()
-    await until(() => clients[1 - at]!.delivered() > other + 20)
+    await vi.waitUntil(() => clients[1 - at]!.delivered() > other + 20, PATIENT)
     await servers[at]!.restart()
   }
   // And the database itself, as if its machine had failed: nothing is acknowledged that it does not have.
   await database.kill()
   const ready = servers[0]!.url.replace('/v1/ingest', '/readyz')
-  await until(async () => (await fetch(ready)).status === 503)
+  await vi.waitUntil(async () => (await fetch(ready)).status === 503, PATIENT)
   expect((await fetch(ready.replace('readyz', 'healthz'))).status).toBe(200)
   await database.restart()
-  await until(async () => (await fetch(ready)).status === 200)
+  await vi.waitUntil(async () => (await fetch(ready)).status === 200, PATIENT)
   const made = await Promise.all(clients.map((client) => client.finish()))
   for (const each of plains) await each.stop()
   const { ids, byMeters } = await recorded(postgresLedger({ databaseUrl: database.url, readOnly: true }))
@@ -223,7 +213,7 @@ test('two servers on one PostgreSQL count an event once, whichever it reaches, a
   for (const { kill } of servers) expect((await kill('SIGTERM')).exitCode).toBe(0)
 })
 
-test('memory stays bounded, however much comes at once', { timeout: 60_000 }, async () => {
+test('memory stays bounded, however much comes at once', async () => {
   const { gzipSync } = await import('node:zlib')
   const cwd = folder()
   const one = await server(cwd)

@@ -3,10 +3,9 @@
 import { expect, test, vi } from 'vitest'
 import { API_KEY, ingest, temporaryFolder } from '../support/ingest.ts'
 import { metered } from '../support/metered.ts'
+import { PATIENT } from '../support/patience.ts'
 
-test('calls wait while the spool is full, go on when the endpoint has taken some of it, and none is lost', {
-  timeout: 60_000,
-}, async () => {
+test('calls wait while the spool is full, go on when the endpoint has taken some of it, and none is lost', async () => {
   using folder = temporaryFolder()
   await using server = await ingest()
   let isDown = true
@@ -32,18 +31,15 @@ test('calls wait while the spool is full, go on when the endpoint has taken some
   await app.meter.flush()
   expect([answered, app.emulator.requests.length]).toEqual([before, asked])
   isDown = false
-  await vi.waitFor(
-    async () => {
-      await app.meter.flush()
-      expect(answered).toBe(before + 20)
-    },
-    { timeout: 20_000 },
-  )
+  await vi.waitFor(async () => {
+    await app.meter.flush()
+    expect(answered).toBe(before + 20)
+  }, PATIENT)
   await held
   await vi.waitFor(async () => {
     await app.meter.flush()
     expect(app.meter.stats().delivery.queued).toBe(0)
-  })
+  }, PATIENT)
   const ids = (await server.ledger.events({ limit: 10_000 })).map(({ eventId }) => eventId)
   expect([ids.length, new Set(ids).size]).toEqual([answered, answered])
   expect(app.meter.stats().delivery).toMatchObject({ dropped: 0, queued: 0 })

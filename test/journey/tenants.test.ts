@@ -180,7 +180,7 @@ describe('setTenant', () => {
   })
 })
 
-test('a hundred tenants at once, over everything that carries or loses a context', { timeout: 180_000 }, async () => {
+test('a hundred tenants at once, over everything that carries or loses a context', async () => {
   // Node's own test runner marks its children, and would print for a parent.
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
   const script = join(root, 'test/tenants/interleaved.test.mjs')

@@ -33,20 +33,15 @@ function ledgerOf(dir: string): { calls: number; ids: number } {
 
 const ALL = { calls: WORKERS * CALLS, ids: WORKERS * CALLS }
 
-test.each(['cluster', 'threads'])(
-  '%s: workers that end have each call in one ledger, once',
-  { timeout: 60_000 },
-  async (KIND) => {
-    using folder = temporaryFolder()
-    expect(await runApp(folder.path, { KIND, END: 'close' })).toBe('')
-    expect(ledgerOf(folder.path)).toEqual(ALL)
-    expect(readdirSync(join(folder.path, 'spool'))).toEqual([])
-  },
-)
+test.each(['cluster', 'threads'])('%s: workers that end have each call in one ledger, once', async (KIND) => {
+  using folder = temporaryFolder()
+  expect(await runApp(folder.path, { KIND, END: 'close' })).toBe('')
+  expect(ledgerOf(folder.path)).toEqual(ALL)
+  expect(readdirSync(join(folder.path, 'spool'))).toEqual([])
+})
 
 test.each(['cluster', 'threads'])(
   '%s: what workers leave that are killed is delivered afterwards, once',
-  { timeout: 60_000 },
   async (KIND) => {
     using folder = temporaryFolder()
     await runApp(folder.path, { KIND, END: 'kill' })

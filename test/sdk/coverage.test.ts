@@ -12,10 +12,9 @@ import { WebSocket } from 'ws'
 import { startEmulator } from '../../src/emulator/index.ts'
 import { defineProvider, Meter, type MeterOptions } from '../../src/index.ts'
 import { memorySink } from '../../src/sinks/index.ts'
+import { PATIENT } from '../support/patience.ts'
 
 /** It is only told of when nobody has begun to listen for a second. */
-const PATIENT = { timeout: 10_000, interval: 20 }
-
 const QUESTION = 'How deep is the sea?'
 const messages = [{ role: 'user' as const, content: QUESTION }]
 const body = { model: 'gpt-4o', messages }

@@ -133,7 +133,7 @@ describe('a very long answer', () => {
       expect(await net.events()).toHaveLength(1)
       net.meter.unpatch('fetch')
     }
-  }, 60_000)
+  })
 })
 
 describe('the end of the meter', () => {

@@ -37,7 +37,7 @@ export function collection() {
   return { shapes, shape }
 }
 
-const STUCK_MS = 20_000
+const STUCK_MS = 120_000
 
 /**
  * @param {Shape} shape

@@ -12,6 +12,7 @@ import type { ApiKey } from '../../src/server/keys.ts'
 import { listen } from '../../src/server/serve.ts'
 import { type SqliteLedger, sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from './ingest.ts'
+import { PATIENT } from './patience.ts'
 
 const FOUND = findBrowser()
 
@@ -30,7 +31,7 @@ const FLAGS = [
 ]
 
 export function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: FOUND!, args: FLAGS })
+  return chromium.launch({ executablePath: FOUND!, args: FLAGS, timeout: PATIENT.timeout })
 }
 
 export const ADMIN_KEY = 'the-key-of-the-test'
@@ -92,6 +93,7 @@ export async function visit(
   { key = ADMIN_KEY, ...options }: BrowserContextOptions & { readonly key?: string } = {},
 ): Promise<Visit> {
   const context = await browser.newContext({ timezoneId: 'Europe/Vienna', locale: 'en-US', ...options })
+  context.setDefaultTimeout(PATIENT.timeout)
   const page = await context.newPage()
   const faults: string[] = []
   page.on('console', (message) => {

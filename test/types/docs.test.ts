@@ -148,18 +148,16 @@ function withImports(code: string): string {
 }
 
 /** TypeScript takes its time on a crowded machine. */
-const COMPILING = { timeout: 120_000 }
-
-test('there are blocks to compile', COMPILING, () => {
+test('there are blocks to compile', () => {
   expect(blocks.filter(({ name }) => name.startsWith('README.md')).length).toBeGreaterThan(1)
   expect(blocks.filter(({ name }) => name.startsWith('src/')).length).toBeGreaterThan(5)
 })
 
-test('every block of the documentation and every example of a docstring compiles', COMPILING, () => {
+test('every block of the documentation and every example of a docstring compiles', () => {
   expect(Object.fromEntries(compile(blocks))).toEqual({})
 })
 
-test('what an option of a meter takes can be written with the types of the main entry', COMPILING, () => {
+test('what an option of a meter takes can be written with the types of the main entry', () => {
   const code = `
 import type { Batch, Delivery, LeaseAnswer, LeaseStep, LimitRule, LimitStore, LimitTarget, LimitWarning, MeterOptions, Sink, StoreDownPolicy } from 'tallygate'
 const sink: Sink = { name: 'mine', async send(batch: Batch): Promise<Delivery> { return { outcome: 'delivered' } } }
@@ -180,7 +178,7 @@ void meter.setLimit(target, { usd: 1 })
   expect(Object.fromEntries(compile([{ name: 'types', code }]))).toEqual({})
 })
 
-test('a block that does not compile is found', COMPILING, () => {
+test('a block that does not compile is found', () => {
   const faults = compile([{ name: 'wrong', code: "meter.setLimit('acme', { dollars: 50 })" }])
   expect(faults.get('wrong')?.[0]).toContain('dollars')
 })

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, expect, test, vi } from 'vitest'
 import { temporaryFolder } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 import { idsOnDisk, range, spooling, spoolsIn, testSink } from '../support/spool.ts'
 
 const SOURCE = new URL('../../src/', import.meta.url)
@@ -46,9 +47,7 @@ async function delivered(dir: string, silenceMs?: number): Promise<string[]> {
   const sink = testSink()
   await using next = spooling(dir, [sink], { silenceMs })
   // What cannot be asked is taken over after its silence.
-  await vi.waitFor(async () => expect(await next.delivery.drainOrphans()).toMatchObject({ unsure: 0 }), {
-    timeout: 10_000,
-  })
+  await vi.waitFor(async () => expect(await next.delivery.drainOrphans()).toMatchObject({ unsure: 0 }), PATIENT)
   expect(next.said).toEqual([])
   return sink.taken
 }

@@ -18,6 +18,7 @@ import { encodeRecord } from '../../src/delivery/spool/record.ts'
 import { memorySink } from '../../src/sinks/memory.ts'
 import { sqliteLedger } from '../../src/sinks/sqlite.ts'
 import { temporaryFolder } from '../support/ingest.ts'
+import { PATIENT } from '../support/patience.ts'
 import {
   DONE,
   DOWN,
@@ -402,7 +403,7 @@ describe('several processes', () => {
     await using run = spooling(folder.path, [sink], { silenceMs: 30 })
     expect(await run.delivery.drainOrphans()).toMatchObject({ unsure: 1 })
     expect(sink.taken).toEqual([])
-    await vi.waitFor(async () => expect(await run.delivery.drainOrphans()).toMatchObject({ unsure: 0 }))
+    await vi.waitFor(async () => expect(await run.delivery.drainOrphans()).toMatchObject({ unsure: 0 }), PATIENT)
     expect(sink.taken).toEqual(range(3))
   })
 
@@ -473,13 +474,10 @@ describe('a disk that fails', () => {
     rmSync(join(folder.path, 'spool'))
     // With an event of a second later it is tried again.
     let count = 3
-    await vi.waitFor(
-      () => {
-        run.add(1, ++count)
-        expect(run.delivery.stats().spool).toMatchObject({ state: 'ok' })
-      },
-      { timeout: 10_000 },
-    )
+    await vi.waitFor(() => {
+      run.add(1, ++count)
+      expect(run.delivery.stats().spool).toMatchObject({ state: 'ok' })
+    }, PATIENT)
     expect(idsOnDisk(folder.path)).toEqual(range(count))
   })
 

@@ -115,10 +115,9 @@ describe('topLevelFields', () => {
     expect(topLevelFields('{"usage":1,"\\u0075sage":2}', ['usage'])).toEqual({ usage: 2 })
   })
 
+  // Walked again for each of its quotes, they would take hours.
   test('a hundred megabytes beside the field are walked once', () => {
     const fill = '\\"[{'.repeat(25_000_000)
-    const started = performance.now()
     expect(topLevelFields(`{"content":"${fill}","usage":{"a":1}}`, ['usage'])).toEqual({ usage: { a: 1 } })
-    expect(performance.now() - started).toBeLessThan(5000)
   })
 })
