@@ -28,8 +28,9 @@ export const deadLetters = defineCommand({
     if (values.resend === true) {
       const sink = await sinkOf(values, dir, env)
       const problems = createProblems({ onProblem: ({ message }) => complain(printable(message)), raiseOnError: false })
-      const { delivered, left, unreadable } = await resendDeadLetters({ dir, sink, problems })
+      const { delivered, left, unreadable, underway } = await resendDeadLetters({ dir, sink, problems })
       print(`${delivered} delivered to ${sink.name}, ${left} kept.`)
+      if (underway > 0) print(`${underway} more are being sent by another process.`)
       if (unreadable > 0)
         complain(
           `${unreadable} of them cannot be read, and ${unreadable === 1 ? 'is' : 'are'} not sent: ${unreadable === 1 ? 'it stays' : 'they stay'} as found in ${shown(dir)}/dead-letters.`,

@@ -5,12 +5,13 @@ import type { ProblemReporter } from '../problems.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { appendLines, type DeadLetter } from './dead-letters.ts'
 import { createDelivery } from './delivery.ts'
+import { FREE, judge, ownerOf, ownerWord, ownIdentity } from './spool/owner.ts'
 
 export type { DeadLetter }
 
 const LETTERS = /\.jsonl$/
-/** Taken by a resend: under a name of its own each, so that none is in the way of what another one that was killed has left. */
-const CLAIMED = /\.jsonl(?:\.[0-9a-f-]{36})?\.sending$/
+/** Taken by a resend, under a name that says by whom, and is in the way of no other. */
+const CLAIMED = /\.jsonl(?:\.([0-9a-f-]+)\.[0-9a-f-]{36})?\.sending$/
 
 function filesIn(folder: string, pattern: RegExp): string[] {
   const { existsSync, readdirSync } = process.getBuiltinModule('node:fs')
@@ -25,8 +26,18 @@ function filesIn(folder: string, pattern: RegExp): string[] {
 export function* readDeadLetters(dir: string): Generator<DeadLetter> {
   const folder = `${dir}/dead-letters`
   for (const file of [...filesIn(folder, CLAIMED), ...filesIn(folder, LETTERS)])
-    for (const { text, letter } of linesOf(process.getBuiltinModule('node:fs').readFileSync(file)))
+    for (const { text, letter } of linesOf(bytesOf(file)))
       yield letter ?? { sink: sinkOf(file), reason: 'This line cannot be read.', at: '', event: { unreadable: text } }
+}
+
+/** None of a file that was there when it was listed, and has been sent since. */
+function bytesOf(file: string): Buffer {
+  try {
+    return process.getBuiltinModule('node:fs').readFileSync(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
+    throw error
+  }
 }
 
 interface Line {
@@ -75,37 +86,56 @@ export interface Resent {
   readonly left: number
   /** So many of them cannot be read, or were none from the start: they are never sent. */
   readonly unreadable: number
+  /** Letters that another process is sending. */
+  readonly underway: number
 }
 
 /** What is refused again, or cannot be sent, is kept with its newest reason; what cannot be read, as it is. */
 export async function resendDeadLetters({ dir, sink, problems }: ResendOptions): Promise<Resent> {
-  const { readFileSync, renameSync, rmSync } = process.getBuiltinModule('node:fs')
   const folder = `${dir}/dead-letters`
-  const count = { delivered: 0, left: 0, unreadable: 0 }
-  const older = filesIn(folder, CLAIMED)
-  // Moved away first: a process that has another event refused meanwhile begins a new file.
-  const fresh = filesIn(folder, LETTERS).map((file) => {
-    const claimed = `${file}.${eventId(Date.now())}.sending`
-    renameSync(file, claimed)
-    return claimed
-  })
-  for (const file of [...older, ...fresh]) {
-    const read = readFileSync(file)
+  const count = { delivered: 0, left: 0, unreadable: 0, underway: 0 }
+  const claimed = filesIn(folder, CLAIMED)
+  const underway = claimed.filter(isBeingSent)
+  for (const file of underway) count.underway += linesOf(bytesOf(file)).length
+  const free = [...claimed.filter((file) => !underway.includes(file)), ...filesIn(folder, LETTERS)]
+  for (const file of free.flatMap((each) => claim(each) ?? [])) {
+    const read = bytesOf(file)
     const lines = linesOf(read)
     const events = lines.flatMap(({ event }) => event ?? [])
     const sent = await send(events, sink, problems)
     const kept = lines.flatMap((line) => keptOf(line, sent))
     // Of a process that had opened it before it was moved.
-    const late = readFileSync(file).subarray(read.length)
+    const late = bytesOf(file).subarray(read.length)
     const end = kept.length > 0 && read.at(-1) === NEW_LINE ? '\n' : ''
     appendLines(homeOf(file), kept.join('\n') + end + late.toString('utf8'))
-    rmSync(file, { force: true })
+    process.getBuiltinModule('node:fs').rmSync(file, { force: true })
     count.delivered += lines.length - kept.length
     count.left += kept.length + linesOf(late).length
     count.unreadable += lines.length - events.length
   }
   await sink.close?.()
   return count
+}
+
+/** By a process that lives. One that cannot be asked, as in a container that is gone, is taken to be dead: a person asks. */
+function isBeingSent(file: string): boolean {
+  const owner = ownerOf(CLAIMED.exec(file)?.[1] ?? FREE)
+  return owner !== FREE && owner !== undefined && judge(owner) === 'alive'
+}
+
+/**
+ * Moves a file away, so that a process that has another event refused meanwhile begins a new one; `undefined` where
+ * another process was first.
+ */
+function claim(file: string): string | undefined {
+  const claimed = `${homeOf(file)}.${ownerWord(ownIdentity())}.${eventId(Date.now())}.sending`
+  try {
+    process.getBuiltinModule('node:fs').renameSync(file, claimed)
+    return claimed
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 const NEW_LINE = 10
