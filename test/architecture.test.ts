@@ -9,25 +9,29 @@ import { findCycle, readSource, readText, repositoryFiles, type Source } from '.
 
 const VOCABULARY = ['errors', 'money', 'usage', 'event', 'tenant', 'problems', 'wire', 'wire-fields', 'figures', 'html']
 const PARTS = ['providers', 'patch', 'pricing', 'limits', 'delivery', 'sinks']
+/** What is known of the databases, whatever is in them. */
+const DATABASES = ['postgres', 'sqlite']
 /** What makes a meter of the parts: each may import those before it. */
 const STAIRS = ['options', 'call', 'reprice', 'manual', 'meter']
 
 /** What each room may import besides itself. A room is a folder of `src`, a file at its root, or a file and the folder behind it. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(VOCABULARY.map((word) => [word, VOCABULARY])),
-  postgres: VOCABULARY,
-  ...Object.fromEntries(PARTS.map((part) => [part, [...VOCABULARY, 'postgres']])),
-  ...Object.fromEntries(STAIRS.map((step, i) => [step, [...VOCABULARY, 'postgres', ...PARTS, ...STAIRS.slice(0, i)]])),
+  ...Object.fromEntries(DATABASES.map((database) => [database, VOCABULARY])),
+  ...Object.fromEntries(PARTS.map((part) => [part, [...VOCABULARY, ...DATABASES]])),
+  ...Object.fromEntries(
+    STAIRS.map((step, i) => [step, [...VOCABULARY, ...DATABASES, ...PARTS, ...STAIRS.slice(0, i)]]),
+  ),
   audit: [...VOCABULARY, 'options', 'providers', 'pricing', 'call', 'reprice', 'sinks', 'ledger', 'import'],
   'pricing-api': [...VOCABULARY, 'providers', 'pricing', 'call', 'reprice', 'audit'],
   import: [...VOCABULARY, 'providers', 'pricing', 'call', 'manual', 'pricing-api'],
-  alerts: [...VOCABULARY, 'postgres', 'ledger', 'limits', 'sinks'],
-  index: [...VOCABULARY, 'postgres', ...PARTS, ...STAIRS],
+  alerts: [...VOCABULARY, ...DATABASES, 'ledger', 'limits', 'sinks'],
+  index: [...VOCABULARY, ...DATABASES, ...PARTS, ...STAIRS],
   register: ['patch', 'meter'],
   middleware: [...VOCABULARY, 'meter'],
-  reconcile: [...VOCABULARY, 'postgres', 'pricing', 'sinks', 'import'],
-  ledger: [...VOCABULARY, 'postgres', 'limits', 'sinks'],
-  server: [...VOCABULARY, 'postgres', 'ledger', 'limits', 'sinks'],
+  reconcile: [...VOCABULARY, ...DATABASES, 'pricing', 'sinks', 'import'],
+  ledger: [...VOCABULARY, ...DATABASES, 'limits', 'sinks'],
+  server: [...VOCABULARY, ...DATABASES, 'ledger', 'limits', 'sinks'],
   cli: [
     ...VOCABULARY,
     'alerts',
@@ -40,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'limits',
     'meter',
     'options',
-    'postgres',
+    ...DATABASES,
     'pricing',
     'reconcile',
     'reprice',

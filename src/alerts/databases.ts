@@ -5,6 +5,7 @@ import { type PostgresOptions, postgres } from '../postgres/client.ts'
 import { ledgerError } from '../postgres/faults.ts'
 import { checkSchema, inSchema, type Migrations, migrate, SCHEMA } from '../postgres/migrate.ts'
 import { ledgerFault, openLedger } from '../sinks/sqlite/open.ts'
+import { parameters } from '../sqlite/parameters.ts'
 import { runAsNobody } from '../tenant.ts'
 import { type AlertDatabase, tableSql } from './store.ts'
 
@@ -29,9 +30,7 @@ function sqliteDatabase(path: string): AlertDatabase {
   return {
     async run(sql, values) {
       try {
-        return db()
-          .prepare(sql.replaceAll('tallygate.', '').replace(/\$(\d)/g, '?$1'))
-          .all(...values)
+        return db().prepare(sql.replaceAll('tallygate.', '')).all(parameters(values))
       } catch (cause) {
         throw ledgerFault(cause, path).error
       }

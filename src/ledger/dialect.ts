@@ -1,4 +1,4 @@
-// What SQLite and PostgreSQL say differently: values that are bound, tags, and sums that are exact beyond 64 bits.
+// What SQLite and PostgreSQL say differently: tags, and sums that are exact beyond 64 bits.
 
 import { POSTGRES } from '../sinks/postgres/sums.ts'
 import { IN_HALVES, snake } from '../sinks/roll-ups.ts'
@@ -16,8 +16,6 @@ export interface Dialect {
   grouped(key: string): string
   /** No value, as a text. */
   readonly none: string
-  /** Stands for the nth value that is bound. */
-  bound(n: number): string
   /** The text of the tag whose name is bound. */
   tag(name: string): string
   /** Columns that hold the sum of an expression. */
@@ -52,7 +50,6 @@ export const SQLITE_DIALECT: Dialect = {
   day: SQLITE.day,
   grouped: SQLITE.grouped,
   none: 'NULL',
-  bound: (n) => `?${n}`,
   // By its key and not by a path, in which a name would have to be quoted. A truth value is 1 or 0 to SQLite.
   tag: (name) =>
     `(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(value AS TEXT) END FROM json_each(tags) WHERE key = ${name})`,
@@ -82,7 +79,6 @@ export const POSTGRES_DIALECT: Dialect = {
   day: POSTGRES.day,
   grouped: POSTGRES.grouped,
   none: 'NULL::text',
-  bound: (n) => `$${n}`,
   tag: (name) => `(tags ->> ${name}::text)`,
   sum: (expression, name) => `sum(${expression}) AS "${name}"`,
   rolled: (name) => `${ifSold(name, `sum(${snake(name)})`)} AS "${name}"`,

@@ -2,6 +2,7 @@
 
 import { MeterError } from '../errors.ts'
 import { ledgerFault, openLedger } from '../sinks/sqlite/open.ts'
+import { parameters } from '../sqlite/parameters.ts'
 import { type Row, SQLITE_DIALECT } from './dialect.ts'
 import type { Source } from './source.ts'
 import type { Statement } from './statement.ts'
@@ -29,7 +30,7 @@ export function sqliteSource(path: string): Source {
     try {
       const statement = db().prepare(sql)
       statement.setReadBigInts(true)
-      return statement.all(...values)
+      return statement.all(parameters(values))
     } catch (cause) {
       if (cause instanceof MeterError) throw cause
       throw ledgerFault(cause, path).error

@@ -22,7 +22,7 @@ export interface Draft {
 
 export function createDraft(dialect: Dialect): Draft {
   const values: Value[] = []
-  const bind = (value: Value) => dialect.bound(values.push(value))
+  const bind = (value: Value) => `$${values.push(value)}`
   const columns = new Map<Dimension, string>()
 
   function column(dimension: Dimension): string {

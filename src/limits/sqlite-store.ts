@@ -1,6 +1,7 @@
 // Accounts in a SQLite file: for the processes of one machine. A step is one transaction of some tens of microseconds.
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { rollBack } from '../sqlite/transaction.ts'
 import { type Books, takeStep } from './lease.ts'
 import type { AccountKey, LeaseStep, LimitKey, LimitRule, LimitStore } from './limit-store.ts'
 import { BUSY_TIMEOUT_MS, LONG_BUSY_TIMEOUT_MS, openLimits } from './sqlite/open.ts'
@@ -73,7 +74,7 @@ export function limitFile({ path, now = Date.now }: SqliteStoreOptions): LimitFi
       return result
     } catch (error) {
       try {
-        if (db.isTransaction) db.exec('ROLLBACK')
+        rollBack(db)
       } catch {
         // The connection is as broken as the error says; the next question opens a new one.
         shut()

@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { JobOrigin, JobStore } from '../call/jobs.ts'
 import type { ProblemReporter } from '../problems.ts'
 import { loadSqlite } from '../sinks/sqlite/open.ts'
+import { rollBack } from '../sqlite/transaction.ts'
 
 /** OpenAI keeps the file of a batch's results for 30 days; Anthropic keeps results for 29. */
 const KEPT_MS = 31 * 24 * 60 * 60 * 1000
@@ -79,7 +80,7 @@ export function createJobStore(path: string, problems: ProblemReporter): JobStor
         record(begun?.fresh ?? keys)
         if (begun) attempt(() => begun.open.exec('COMMIT'))
       } finally {
-        if (begun?.open.isTransaction) attempt(() => begun.open.exec('ROLLBACK'))
+        if (begun) attempt(() => rollBack(begun.open))
       }
     },
     close() {

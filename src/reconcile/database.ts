@@ -5,6 +5,8 @@ import { ledgerError } from '../postgres/faults.ts'
 import { checkSchema, checkVersion, inSchema, SCHEMA } from '../postgres/migrate.ts'
 import { LEDGER } from '../sinks/postgres/schema.ts'
 import { ledgerFault, openLedger } from '../sinks/sqlite/open.ts'
+import { parameters } from '../sqlite/parameters.ts'
+import { rollBack } from '../sqlite/transaction.ts'
 import { runAsNobody } from '../tenant.ts'
 
 export type Value = string | number | bigint | null
@@ -56,9 +58,9 @@ function sqliteDatabase(path: string, readOnly: boolean): Database {
 
   async function ask(sql: string, values: readonly Value[] = []): Promise<Row[]> {
     try {
-      const statement = db().prepare(sql.replace(/\btallygate\./g, '').replace(/\$(\d+)/g, '?$1'))
+      const statement = db().prepare(sql.replace(/\btallygate\./g, ''))
       statement.setReadBigInts(true)
-      return statement.all(...values)
+      return statement.all(parameters(values))
     } catch (cause) {
       throw ledgerFault(cause, path).error
     }
@@ -85,7 +87,7 @@ function sqliteDatabase(path: string, readOnly: boolean): Database {
         await ask('COMMIT')
         return result
       } catch (cause) {
-        if (opened?.isTransaction) opened.exec('ROLLBACK')
+        if (opened) rollBack(opened)
         throw cause
       }
     },

@@ -65,8 +65,22 @@ function changeIn(line: string): Change[] {
   }
 }
 
+/** The same trail, in which the keys that came and went since the last start stand before whatever happens from now on. */
+export function afterKeys(
+  log: ChangeLog,
+  known: readonly Caller[],
+  at: string,
+  untold: (cause: unknown) => void,
+): ChangeLog {
+  const noted = noteKeys(log, known, at).catch(untold)
+  return {
+    note: (change) => noted.then(() => log.note(change)),
+    list: () => noted.then(() => log.list()),
+  }
+}
+
 /** Notes the keys that are other than the last time; `known` are those of now. */
-export async function noteKeys(log: ChangeLog, known: readonly Caller[], at: string): Promise<void> {
+async function noteKeys(log: ChangeLog, known: readonly Caller[], at: string): Promise<void> {
   const before = new Map<string, string>()
   for (const { what, of, after } of [...(await log.list())].reverse()) {
     if (what === 'key.added') before.set(of, after ?? '')

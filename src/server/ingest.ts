@@ -8,7 +8,7 @@ import { createAdmission } from './admission.ts'
 import { answer, refusal, wrongMethod } from './answer.ts'
 import { createBatches } from './batches.ts'
 import { readJson } from './body.ts'
-import { type ChangeLog, noteKeys } from './changes.ts'
+import { afterKeys, type ChangeLog } from './changes.ts'
 import { createHealth } from './health.ts'
 import { type ApiKey, type Caller, createKeyring, mayDo } from './keys.ts'
 import { createLeases } from './leases.ts'
@@ -78,7 +78,7 @@ const RETRY_AFTER_SECONDS = 5
  * app.all('/v1/*', (c) => ingest(c.req.raw))
  */
 export function createIngest(options: IngestOptions): RequestHandler {
-  const { ledger, maxBodyBytes = MAX_BODY_BYTES, now = Date.now, views: book, changes } = options
+  const { ledger, maxBodyBytes = MAX_BODY_BYTES, now = Date.now, views: book } = options
   const keyring = createKeyring(options.apiKeys)
   const problems = createProblems({ onProblem: tell, raiseOnError: false })
   const metrics = createMetrics(options.version)
@@ -101,9 +101,10 @@ export function createIngest(options: IngestOptions): RequestHandler {
   const sessions = createSessions(now)
   const signIn = createSignIn({ keyring, sessions, now, oneTimeToken: options.oneTimeToken })
   const showPage = options.page === undefined ? undefined : createPage(options.page)
+  const isNoting = options.changes && options.notesKeys !== false
+  const startedAt = new Date(now()).toISOString()
+  const changes = isNoting ? afterKeys(options.changes, keyring.callers, startedAt, untold) : options.changes
   const showView = book && createViews({ ledger: book, limitsOf, health: () => health!.view(), changes, now })
-  if (changes && options.notesKeys !== false)
-    noteKeys(changes, keyring.callers, new Date(now()).toISOString()).catch((cause: unknown) => untold(cause))
 
   async function route(request: Request, name: RouteName, url: URL): Promise<Response> {
     const { method } = request

@@ -3,6 +3,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LimitWindow } from '../errors.ts'
 import { MeterError } from '../errors.ts'
+import { rollBack } from '../sqlite/transaction.ts'
 import { EVENT_COLUMNS, fromRow } from './columns.ts'
 import type { EventLedger, StoredLimit } from './ledger.ts'
 import { wholeDaysFrom } from './roll-ups.ts'
@@ -73,7 +74,7 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
       } catch (cause) {
         if (!isRowFault(cause)) throw cause
         // A sum that no column holds: by its trigger it is known whose events make it so.
-        if (db.isTransaction !== false) db.exec('ROLLBACK')
+        rollBack(db)
         return insertAll(db, batch, { ...writing, sums: undefined })
       }
     } catch (cause) {
@@ -84,7 +85,7 @@ export function sqliteLedger({ path, readOnly = false }: SqliteLedgerOptions): S
   function failure(cause: unknown): Delivery {
     const { error, isPassing } = ledgerFault(cause, path)
     try {
-      if (open?.db.isTransaction) open.db.exec('ROLLBACK')
+      if (open) rollBack(open.db)
       if (!isPassing) shut()
     } catch {
       // The connection is as broken as the error says; the next batch opens a new one.

@@ -3,6 +3,7 @@
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { MeterError } from '../../errors.ts'
+import { inTransaction } from '../../sqlite/transaction.ts'
 import { MIGRATIONS } from './statements.ts'
 
 /** Long enough for the steps of other processes, short enough that the event loop is not missed: it stands still meanwhile. */
@@ -48,8 +49,7 @@ function prepared(db: DatabaseSync, path: string): DatabaseSync {
 /** Two processes may come at once: the second finds nothing left to do. */
 function migrate(db: DatabaseSync, path: string): void {
   if (versionOf(db) === MIGRATIONS.length) return
-  db.exec('BEGIN IMMEDIATE')
-  try {
+  inTransaction(db, () => {
     db.exec('CREATE TABLE IF NOT EXISTS limits_version (version INTEGER PRIMARY KEY) STRICT')
     const from = versionOf(db)
     if (from > MIGRATIONS.length)
@@ -58,11 +58,7 @@ function migrate(db: DatabaseSync, path: string): void {
       db.exec(MIGRATIONS[version]!)
       db.prepare('INSERT INTO limits_version (version) VALUES (?)').run(version + 1)
     }
-    db.exec('COMMIT')
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw error
-  }
+  })
 }
 
 /** 0 when the file holds no limits yet. A table rather than `user_version`: the file may have other tenants than us. */

@@ -1,6 +1,7 @@
 // What meters say of themselves, in the SQLite ledger: a row for each meter, and one for each minute, meter and limit that refused calls.
 
 import type { DatabaseSync } from 'node:sqlite'
+import { inTransaction } from '../../sqlite/transaction.ts'
 import { FORGOTTEN_AFTER_MS, type MeterReport, toWireReport, unmeteredCalls } from '../meter-report.ts'
 
 const KEPT = [
@@ -30,8 +31,7 @@ const REFUSED = `INSERT INTO refusals (project, meter_id, at, tenant_id, scope, 
 /** All of it or nothing. A report that came before changes nothing, nor does one that another has overtaken, but for its refusals. */
 export function keepReport(db: DatabaseSync, report: MeterReport, now: number): void {
   const { refusals, project = '', meterId } = report
-  db.exec('BEGIN IMMEDIATE')
-  try {
+  inTransaction(db, () => {
     if (report.sequence === 1) db.prepare('DELETE FROM meters WHERE at < ?').run(now - FORGOTTEN_AFTER_MS)
     db.prepare(METER).run(
       project,
@@ -54,9 +54,5 @@ export function keepReport(db: DatabaseSync, report: MeterReport, now: number): 
     const refused = db.prepare(REFUSED)
     for (const { at, tenantId, scope, window, code, calls } of refusals)
       refused.run(project, meterId, at, tenantId ?? '', scope ?? '', window ?? '', code, calls)
-    db.exec('COMMIT')
-  } catch (cause) {
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw cause
-  }
+  })
 }

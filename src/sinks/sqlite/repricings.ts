@@ -3,6 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { LLMEvent } from '../../event.ts'
 import { parseUsd } from '../../money.ts'
+import { inTransaction } from '../../sqlite/transaction.ts'
 import { EVENT_COLUMNS, fromRow, toRow } from '../columns.ts'
 import type { EventFilter, Reprice } from '../ledger.ts'
 import { filter } from '../totals.ts'
@@ -30,8 +31,7 @@ export function visitEvents(db: DatabaseSync, query: EventFilter, reprice: Repri
 
 /** The same, and writes what it gives. One transaction: no report ever sees a half of it. */
 export function repriceEvents(db: DatabaseSync, query: EventFilter, reprice: Reprice, now: number): void {
-  db.exec('BEGIN IMMEDIATE')
-  try {
+  inTransaction(db, () => {
     const update = db.prepare(UPDATE)
     const keep = db.prepare(KEEP)
     for (const event of eventsOf(db, query)) {
@@ -41,11 +41,7 @@ export function repriceEvents(db: DatabaseSync, query: EventFilter, reprice: Rep
       update.run(...CHANGED.map(({ index }) => row[index]!), event.eventId)
       keep.run(event.eventId, now, ...priceOf(event), ...priceOf(priced))
     }
-    db.exec('COMMIT')
-  } catch (cause) {
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw cause
-  }
+  })
 }
 
 function priceOf({ costUsd, costSource, priceVersion }: LLMEvent): [bigint | null, string | null, string | null] {

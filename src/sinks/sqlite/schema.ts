@@ -1,6 +1,7 @@
 // The tables of the SQLite ledger. A step that was released is never edited: a change is a further step.
 
 import type { DatabaseSync } from 'node:sqlite'
+import { inTransaction } from '../../sqlite/transaction.ts'
 import { RECONCILIATIONS_STEP } from './reconciliations.ts'
 import { BATCH_SUMS_STEP, ROLL_UPS_STEP } from './roll-ups.ts'
 
@@ -150,16 +151,11 @@ export function versionOf(db: DatabaseSync): number {
 /** Brings the tables to the newest version. Two processes may come at once: the second finds nothing left to do. */
 export function migrate(db: DatabaseSync): void {
   if (versionOf(db) >= MIGRATIONS.length) return
-  db.exec('BEGIN IMMEDIATE')
-  try {
+  inTransaction(db, () => {
     db.exec('CREATE TABLE IF NOT EXISTS ledger_version (version INTEGER PRIMARY KEY) STRICT')
     for (let version = versionOf(db); version < MIGRATIONS.length; version++) {
       db.exec(MIGRATIONS[version]!)
       db.prepare('INSERT INTO ledger_version (version) VALUES (?)').run(version + 1)
     }
-    db.exec('COMMIT')
-  } catch (cause) {
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw cause
-  }
+  })
 }
