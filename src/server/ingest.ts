@@ -101,9 +101,8 @@ export function createIngest(options: IngestOptions): RequestHandler {
   const sessions = createSessions(now)
   const signIn = createSignIn({ keyring, sessions, now, oneTimeToken: options.oneTimeToken })
   const showPage = options.page === undefined ? undefined : createPage(options.page)
-  const isNoting = options.changes && options.notesKeys !== false
-  const startedAt = new Date(now()).toISOString()
-  const changes = isNoting ? afterKeys(options.changes, keyring.callers, startedAt, untold) : options.changes
+  const { changes: log, notesKeys = true } = options
+  const changes = log && notesKeys ? afterKeys(log, keyring.callers, new Date(now()).toISOString(), untold) : log
   const showView = book && createViews({ ledger: book, limitsOf, health: () => health!.view(), changes, now })
 
   async function route(request: Request, name: RouteName, url: URL): Promise<Response> {
