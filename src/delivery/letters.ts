@@ -1,41 +1,51 @@
 // Dead letters read and sent again, while the processes that write them go on.
 
-import { eventId, fromWire, type LLMEvent } from '../event.ts'
+import { fromWire, type LLMEvent } from '../event.ts'
 import type { ProblemReporter } from '../problems.ts'
 import type { Sink } from '../sinks/sink.ts'
 import { appendLines, type DeadLetter } from './dead-letters.ts'
 import { createDelivery } from './delivery.ts'
-import { FREE, judge, ownerOf, ownerWord, ownIdentity } from './spool/owner.ts'
+import { beat, claim, foldersIn, lastBeat, newFolder, release, remove, type SpoolFolder } from './spool/folder.ts'
+import { SILENCE_MS } from './spool/orphans.ts'
+import { FREE, judge } from './spool/owner.ts'
 
 export type { DeadLetter }
 
 const LETTERS = /\.jsonl$/
-/** Taken by a resend, under a name that says by whom, and is in the way of no other. */
-const CLAIMED = /\.jsonl(?:\.([0-9a-f-]+)\.[0-9a-f-]{36})?\.sending$/
 
-function filesIn(folder: string, pattern: RegExp): string[] {
+/** Where the letters below `dir` are: those that wait, and, in a folder that says by whom, those that are being sent. */
+function rootOf(dir: string): string {
+  return `${dir}/dead-letters`
+}
+
+function filesIn(folder: string): string[] {
   const { existsSync, readdirSync } = process.getBuiltinModule('node:fs')
   if (!existsSync(folder)) return []
   return readdirSync(folder)
-    .filter((name) => pattern.test(name))
+    .filter((name) => LETTERS.test(name))
     .sort()
     .map((name) => `${folder}/${name}`)
 }
 
 /** Those of every sink below `dir`, oldest first for each. */
 export function* readDeadLetters(dir: string): Generator<DeadLetter> {
-  const folder = `${dir}/dead-letters`
-  for (const file of [...filesIn(folder, CLAIMED), ...filesIn(folder, LETTERS)])
-    for (const { text, letter } of linesOf(bytesOf(file)))
-      yield letter ?? { sink: sinkOf(file), reason: 'This line cannot be read.', at: '', event: { unreadable: text } }
+  const root = rootOf(dir)
+  for (const folder of [...foldersIn(root).map(({ path }) => path), root])
+    for (const file of filesIn(folder))
+      for (const { text, letter } of linesOf(bytesOf(file)))
+        yield letter ?? { sink: sinkOf(file), reason: 'This line cannot be read.', at: '', event: { unreadable: text } }
 }
 
 /** None of a file that was there when it was listed, and has been sent since. */
 function bytesOf(file: string): Buffer {
+  return unlessGone(() => process.getBuiltinModule('node:fs').readFileSync(file)) ?? Buffer.alloc(0)
+}
+
+function unlessGone<T>(work: () => T): T | undefined {
   try {
-    return process.getBuiltinModule('node:fs').readFileSync(file)
+    return work()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
@@ -66,12 +76,8 @@ function lineOf(text: string): Line {
   }
 }
 
-function homeOf(file: string): string {
-  return file.replace(CLAIMED, '.jsonl')
-}
-
 function sinkOf(file: string): string {
-  return decodeURIComponent(homeOf(file).replace(/^.*\//s, '').replace(LETTERS, ''))
+  return decodeURIComponent(file.replace(/^.*\//s, '').replace(LETTERS, ''))
 }
 
 export interface ResendOptions {
@@ -92,50 +98,78 @@ export interface Resent {
 
 /** What is refused again, or cannot be sent, is kept with its newest reason; what cannot be read, as it is. */
 export async function resendDeadLetters({ dir, sink, problems }: ResendOptions): Promise<Resent> {
-  const folder = `${dir}/dead-letters`
+  const { basename } = process.getBuiltinModule('node:path')
+  const { rmSync } = process.getBuiltinModule('node:fs')
+  const root = rootOf(dir)
   const count = { delivered: 0, left: 0, unreadable: 0, underway: 0 }
-  const claimed = filesIn(folder, CLAIMED)
-  const underway = claimed.filter(isBeingSent)
-  for (const file of underway) count.underway += linesOf(bytesOf(file)).length
-  const free = [...claimed.filter((file) => !underway.includes(file)), ...filesIn(folder, LETTERS)]
-  for (const file of free.flatMap((each) => claim(each) ?? [])) {
-    const read = bytesOf(file)
-    const lines = linesOf(read)
-    const events = lines.flatMap(({ event }) => event ?? [])
-    const sent = await send(events, sink, problems)
-    const kept = lines.flatMap((line) => keptOf(line, sent))
-    // Of a process that had opened it before it was moved.
-    const late = bytesOf(file).subarray(read.length)
-    const end = kept.length > 0 && read.at(-1) === NEW_LINE ? '\n' : ''
-    appendLines(homeOf(file), kept.join('\n') + end + late.toString('utf8'))
-    process.getBuiltinModule('node:fs').rmSync(file, { force: true })
-    count.delivered += lines.length - kept.length
-    count.left += kept.length + linesOf(late).length
-    count.unreadable += lines.length - events.length
+  const { taken, left } = take(root)
+  for (const file of left.flatMap(({ path }) => filesIn(path))) count.underway += linesOf(bytesOf(file)).length
+  const beating = setInterval(() => taken.forEach(beat), BEAT_MS)
+  const seen = new Set<string>()
+  try {
+    for (const file of taken.flatMap(({ path }) => filesIn(path))) {
+      const read = bytesOf(file)
+      // Of a resend that was killed when it had put back what it kept: it is there twice.
+      const lines = linesOf(read).filter((line) => isFirst(line, basename(file), seen))
+      const events = lines.flatMap(({ event }) => event ?? [])
+      const sent = await send(events, sink, problems)
+      const kept = lines.flatMap((line) => keptOf(line, sent))
+      // Of a process that had opened it before it was moved.
+      const late = bytesOf(file).subarray(read.length)
+      const end = kept.length > 0 && read.at(-1) === NEW_LINE ? '\n' : ''
+      appendLines(`${root}/${basename(file)}`, kept.join('\n') + end + late.toString('utf8'))
+      rmSync(file, { force: true })
+      count.delivered += lines.length - kept.length
+      count.left += kept.length + linesOf(late).length
+      count.unreadable += lines.length - events.length
+    }
+  } finally {
+    clearInterval(beating)
+    for (const folder of taken) giveUp(root, folder)
   }
   await sink.close?.()
   return count
 }
 
-/** By a process that lives. One that cannot be asked, as in a container that is gone, is taken to be dead: a person asks. */
-function isBeingSent(file: string): boolean {
-  const owner = ownerOf(CLAIMED.exec(file)?.[1] ?? FREE)
-  return owner !== FREE && owner !== undefined && judge(owner) === 'alive'
-}
+const BEAT_MS = 10_000
 
 /**
- * Moves a file away, so that a process that has another event refused meanwhile begins a new one; `undefined` where
- * another process was first.
+ * Moves what waits into a folder of ours, so that a process that has another event refused meanwhile begins a new file,
+ * and takes over the folders of resends that are dead: those are the older letters. `left` are those that go on.
  */
-function claim(file: string): string | undefined {
-  const claimed = `${homeOf(file)}.${ownerWord(ownIdentity())}.${eventId(Date.now())}.sending`
-  try {
-    process.getBuiltinModule('node:fs').renameSync(file, claimed)
-    return claimed
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+function take(root: string): { taken: SpoolFolder[]; left: SpoolFolder[] } {
+  const { mkdirSync, renameSync } = process.getBuiltinModule('node:fs')
+  const { basename } = process.getBuiltinModule('node:path')
+  const found = foldersIn(root)
+  const left = found.filter(isBeingSent)
+  const taken = found.filter((folder) => !left.includes(folder)).flatMap((folder) => claim(root, folder) ?? [])
+  const waiting = filesIn(root)
+  if (waiting.length > 0) {
+    const own = newFolder(root)
+    mkdirSync(own.path, { mode: 0o700 })
+    beat(own)
+    taken.push(own)
+    for (const file of waiting) unlessGone(() => renameSync(file, `${own.path}/${basename(file)}`))
   }
+  return { taken, left }
+}
+
+/** One that cannot be asked, as in another container, has not said for a while that it lives when it does not. */
+function isBeingSent(folder: SpoolFolder): boolean {
+  const verdict = folder.owner === FREE ? 'dead' : judge(folder.owner)
+  return verdict === 'unsure' ? Date.now() - (lastBeat(folder) ?? 0) < SILENCE_MS : verdict === 'alive'
+}
+
+/** What a fault has left in it is for the next resend. */
+function giveUp(root: string, folder: SpoolFolder): void {
+  if (filesIn(folder.path).length > 0) release(root, folder)
+  else remove(folder)
+}
+
+function isFirst({ event }: Line, name: string, seen: Set<string>): boolean {
+  if (event === undefined) return true
+  const key = `${name} ${event.eventId}`
+  return !seen.has(key) && Boolean(seen.add(key))
 }
 
 const NEW_LINE = 10

@@ -66,11 +66,17 @@ export function threadedViews(path: string): LedgerViews {
     return thread
   }
 
-  function ask(asked: Asked): Promise<unknown> {
+  async function ask({ name, given }: Asked): Promise<unknown> {
     const byWaiting = [...threads].sort((a, b) => a.waiting - b.waiting)
     const [idlest] = byWaiting
     const isFree = idlest !== undefined && (idlest.waiting === 0 || threads.size >= MOST_THREADS)
-    return (isFree ? idlest : start()).ask(asked)
+    try {
+      return await (isFree ? idlest : start()).ask({ name, given })
+    } catch (error) {
+      // A function, such as the one that is told of progress, does not go into a thread.
+      if ((error as Error).name === 'DataCloneError') return own[name](given as never)
+      throw error
+    }
   }
 
   async function close(): Promise<void> {
@@ -82,8 +88,6 @@ export function threadedViews(path: string): LedgerViews {
   return {
     ...own,
     ...inThreads,
-    // A function does not go into a thread.
-    invoice: (options) => (options?.onProgress ? own : inThreads).invoice(options),
     close,
     [Symbol.asyncDispose]: close,
   }

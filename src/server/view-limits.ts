@@ -25,21 +25,21 @@ export async function limitsView(
 ): Promise<LimitEntry[]> {
   const stored = await limits.limits()
   const where = project === undefined ? {} : { project: [project] }
-  const entries: LimitEntry[] = []
+  const spent = new Map<LimitWindow, ReadonlyMap<string, bigint>>()
   for (const window of new Set(stored.map((limit) => limit.window))) {
-    const own = stored.filter((limit) => limit.window === window)
-    const tenants = own.map(({ tenantId }) => tenantId)
-    const spent = await spendOf(tenants, windowStart(window, now), { limits, views: ledger }, where)
-    const end = windowEnd(window, now)
-    for (const { tenantId, limit, mode } of own)
-      entries.push({
-        tenant_id: tenantId,
-        window,
-        limit_usd: formatUsd(limit),
-        spent_usd: formatUsd(spent.get(tenantId) ?? 0n),
-        resets_at: end === undefined ? null : new Date(end).toISOString(),
-        mode,
-      })
+    const tenants = stored.filter((limit) => limit.window === window).map(({ tenantId }) => tenantId)
+    spent.set(window, await spendOf(tenants, windowStart(window, now), { limits, views: ledger }, where))
   }
+  const entries = stored.map(({ tenantId, window, limit, mode }) => {
+    const end = windowEnd(window, now)
+    return {
+      tenant_id: tenantId,
+      window,
+      limit_usd: formatUsd(limit),
+      spent_usd: formatUsd(spent.get(window)!.get(tenantId) ?? 0n),
+      resets_at: end === undefined ? null : new Date(end).toISOString(),
+      mode,
+    }
+  })
   return entries.sort((a, b) => (a.tenant_id < b.tenant_id ? -1 : Number(a.tenant_id > b.tenant_id)))
 }

@@ -20,7 +20,7 @@ let results: Results = []
 
 beforeAll(async () => {
   results = await playAll(process.execPath, PLAYED)
-})
+}, 900_000)
 
 describe('every call shape is the same with the SDK patched, is counted once, and can be refused', () => {
   test.each(PLAYED.map((it, index) => [`${it.sdk}, ${it.app} major, ${it.format}`, index] as const))(

@@ -14,7 +14,6 @@ import { defineProvider, Meter, type MeterOptions } from '../../src/index.ts'
 import { memorySink } from '../../src/sinks/index.ts'
 import { PATIENT } from '../support/patience.ts'
 
-/** It is only told of when nobody has begun to listen for a second. */
 const QUESTION = 'How deep is the sea?'
 const messages = [{ role: 'user' as const, content: QUESTION }]
 const body = { model: 'gpt-4o', messages }

@@ -147,7 +147,6 @@ function withImports(code: string): string {
   return `${lines.join('\n')}\n${code}\nexport {}\n`
 }
 
-/** TypeScript takes its time on a crowded machine. */
 test('there are blocks to compile', () => {
   expect(blocks.filter(({ name }) => name.startsWith('README.md')).length).toBeGreaterThan(1)
   expect(blocks.filter(({ name }) => name.startsWith('src/')).length).toBeGreaterThan(5)

@@ -1,11 +1,11 @@
 // Dead letters: none is lost, whatever was killed while they were written or sent again.
 
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createDeadLetters } from '../../src/delivery/dead-letters.ts'
 import { readDeadLetters, resendDeadLetters } from '../../src/delivery/letters.ts'
-import { ownerWord, ownIdentity } from '../../src/delivery/spool/owner.ts'
+import { type Owner, ownerWord, ownIdentity } from '../../src/delivery/spool/owner.ts'
 import { eventId } from '../../src/event.ts'
 import { createProblems } from '../../src/problems.ts'
 import { temporaryFolder } from '../support/ingest.ts'
@@ -21,13 +21,22 @@ function lettersBelow(dir: string, files: Readonly<Record<string, string>>): str
   return folder
 }
 
+/** As a resend leaves it that is killed. */
+function leftBehind(folder: string, owner: Owner, text: string): string {
+  const held = join(folder, `${eventId(Date.now())}.${ownerWord(owner)}`)
+  mkdirSync(held)
+  writeFileSync(join(held, 'http.jsonl'), text)
+  return held
+}
+
 function resend(dir: string, sink = testSink('http')) {
   return resendDeadLetters({ dir, sink, problems: createProblems({ onProblem: () => {}, raiseOnError: false }) })
 }
 
 test('I sent my dead letters again, it was killed, and the next time sends the old ones as well as the new', async () => {
   using dir = temporaryFolder()
-  const folder = lettersBelow(dir.path, { 'http.jsonl.sending': letter('old'), 'http.jsonl': letter('new') })
+  const folder = lettersBelow(dir.path, { 'http.jsonl': letter('new') })
+  leftBehind(folder, { ...ownIdentity(), pid: 2 ** 30 }, letter('old'))
   const sink = testSink('http')
   expect(await resend(dir.path, sink)).toEqual({ delivered: 2, left: 0, unreadable: 0, underway: 0 })
   expect([sink.taken, readdirSync(folder)]).toEqual([['old', 'new'], []])
@@ -68,8 +77,8 @@ test('a letter that another process was just writing as mine were taken away is 
   using dir = temporaryFolder()
   const folder = lettersBelow(dir.path, { 'http.jsonl': letter('first') })
   const sink = testSink('http', () => {
-    const [claimed] = readdirSync(folder)
-    appendFileSync(join(folder, claimed!), letter('late'))
+    const [held] = readdirSync(folder)
+    appendFileSync(join(folder, held!, 'http.jsonl'), letter('late'))
     return DONE
   })
   expect(await resend(dir.path, sink)).toEqual({ delivered: 1, left: 1, unreadable: 0, underway: 0 })
@@ -90,14 +99,39 @@ test('I ran --resend twice at once, and each event went out once', async () => {
   expect([first.taken, second.taken, readdirSync(folder)]).toEqual([['first', 'second'], [], []])
 })
 
-test('what a process was sending that was killed is sent by the next one', async () => {
+test('what is being sent where nobody can ask is left alone until its sender has been silent', async () => {
   using dir = temporaryFolder()
-  const killed = ownerWord({ ...ownIdentity(), pid: 2 ** 30 })
-  const file = `http.jsonl.${killed}.${eventId(Date.now())}.sending`
-  const folder = lettersBelow(dir.path, { [file]: letter('old') })
+  const folder = lettersBelow(dir.path, {})
+  const held = leftBehind(folder, { ...ownIdentity(), space: '7', boot: 'abc', host: 'def' }, letter('old'))
   const sink = testSink('http')
+  expect(await resend(dir.path, sink)).toEqual({ delivered: 0, left: 0, unreadable: 0, underway: 1 })
+  expect([...readDeadLetters(dir.path)]).toMatchObject([{ event: { event_id: 'old' } }])
+  const before = Date.now() / 1000 - 120
+  utimesSync(held, before, before)
   expect(await resend(dir.path, sink)).toMatchObject({ delivered: 1, left: 0, underway: 0 })
   expect([sink.taken, readdirSync(folder)]).toEqual([['old'], []])
+})
+
+test('my resend was killed when it had put back what was refused, and nothing is there twice after the next', async () => {
+  using dir = temporaryFolder()
+  const folder = lettersBelow(dir.path, { 'http.jsonl': letter('bad') })
+  leftBehind(folder, { ...ownIdentity(), pid: 2 ** 30 }, letter('bad'))
+  const sink = testSink('http', () => REFUSED)
+  expect(await resend(dir.path, sink)).toMatchObject({ delivered: 0, left: 1 })
+  expect([...readDeadLetters(dir.path)]).toHaveLength(1)
+})
+
+test('a fault in the middle leaves the letters for the next resend', async () => {
+  using dir = temporaryFolder()
+  const folder = lettersBelow(dir.path, { 'http.jsonl': letter('one') })
+  const broken = testSink('http', () => {
+    mkdirSync(join(folder, 'http.jsonl'))
+    return REFUSED
+  })
+  await expect(resend(dir.path, broken)).rejects.toMatchObject({ code: 'EISDIR' })
+  rmdirSync(join(folder, 'http.jsonl'))
+  const sink = testSink('http')
+  expect(await resend(dir.path, sink)).toMatchObject({ delivered: 1, left: 0, underway: 0 })
 })
 
 test('what is refused again has its newest reason', async () => {
