@@ -1,5 +1,5 @@
 // @ts-check
-// Installs the packed package into a fresh folder and runs test/compat there under each Node: `npm run compat -- 20 22`.
+// Installs the packed package into a fresh folder and runs test/compat there under each Node: `npm run compat -- 20 22.13`.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,12 +7,13 @@ import { buildIfStale } from './build.mjs'
 import { root } from './entries.mjs'
 import { install, pack } from './packed.mjs'
 
-const ALL = ['20', '22', '24', '26']
+/** Of each line that is supported the oldest and the newest. */
+const ALL = ['20.19', '20', '22.13', '22', '24.0', '24', '26.0', '26']
 
-/** The one this runs under, or one of tools/matrix. @param {string} major */
-function binary(major) {
-  if (process.versions.node.startsWith(`${major}.`)) return process.execPath
-  const file = join(root, 'tools/matrix/node_modules', `node-${major}`, 'bin/node')
+/** The one this runs under, or one of tools/matrix. @param {string} version */
+function binary(version) {
+  if (process.versions.node.startsWith(`${version}.`)) return process.execPath
+  const file = join(root, 'tools/matrix/node_modules', `node-${version}`, 'bin/node')
   return existsSync(file) ? file : undefined
 }
 
@@ -25,10 +26,10 @@ try {
   const files = readdirSync(join(app.folder, 'compat'))
     .filter((name) => /\.test\.mjs$/.test(name))
     .map((name) => join('compat', name))
-  for (const major of asked.length > 0 ? asked : ALL) {
-    const node = binary(major)
+  for (const version of asked.length > 0 ? asked : ALL) {
+    const node = binary(version)
     if (!node) {
-      console.log(`Node ${major} is not here: \`npm run test:matrix\` brings it.`)
+      console.log(`Node ${version} is not here: \`npm run test:matrix\` brings it.`)
       if (asked.length > 0) process.exitCode = 1
       continue
     }
@@ -41,7 +42,7 @@ try {
       env,
     })
     const summary = ['tests', 'pass', 'fail'].map((word) => stdout.match(new RegExp(`ℹ ${word} \\d+`))?.[0].slice(2))
-    console.log(`Node ${major}: ${summary.join(', ')}`)
+    console.log(`Node ${version}: ${summary.join(', ')}`)
     if (status !== 0) {
       process.exitCode = 1
       console.log(stdout + stderr)

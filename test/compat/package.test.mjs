@@ -1,9 +1,10 @@
 // The installed package under one Node: no build step, no test framework, nothing but what npm put there.
 
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire, isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -110,19 +111,91 @@ test('the command runs', () => {
 
 const { SDKS_OF } = process.env
 
-test('the demo runs, and agrees with the bill', { skip: !SDKS_OF && 'it needs SDKs: see scripts/compat.mjs' }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tallygate-demo-'))
+const NO_SDKS = !SDKS_OF && 'it needs SDKs: see scripts/compat.mjs'
+const NO_LEDGER = !isBuiltin('node:sqlite') && 'this Node has no node:sqlite, or not without a flag'
+
+/** What the command prints; throws for an exit code other than 0. */
+function tallygate(...args) {
+  return execFileSync(process.execPath, [join(home, bin.tallygate), ...args], {
+    cwd: SDKS_OF,
+    encoding: 'utf8',
+    timeout: 120_000,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+function temporaryFolder(name) {
+  const path = mkdtempSync(join(tmpdir(), `tallygate-${name}-`))
+  return [path, () => rmSync(path, { recursive: true, force: true })]
+}
+
+test('the demo runs, and agrees with the bill', { skip: NO_SDKS }, () => {
+  const [folder, remove] = temporaryFolder('demo')
   try {
-    // Throws for an exit code other than 0, which a bill that says something else gives.
-    const shown = execFileSync(process.execPath, [join(home, bin.tallygate), 'demo', '--dir', folder], {
-      cwd: SDKS_OF,
-      encoding: 'utf8',
-      timeout: 30_000,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    // A bill that says something else gives another exit code than 0.
+    const shown = tallygate('demo', '--dir', folder)
     for (const sdk of ['openai', '@anthropic-ai/sdk', '@google/genai']) assert.match(shown, new RegExp(sdk))
     assert.doesNotMatch(shown, /is not here/)
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    remove()
+  }
+})
+
+test('every command that reads or writes a ledger does', { skip: NO_SDKS || NO_LEDGER }, () => {
+  const [folder, remove] = temporaryFolder('commands')
+  try {
+    tallygate('demo', '--dir', folder)
+    const dir = ['--dir', join(folder, 'demo')]
+    const month = new Date().toISOString().slice(0, 7)
+    const { rows } = JSON.parse(tallygate('report', '--by', 'tenant,model', '--json', ...dir))
+    assert.equal(rows.length, 3, JSON.stringify(rows))
+    for (const [args, shown] of [
+      [['report', '--by', 'day,feature', '--since', '7d'], /total/],
+      [['limits', 'list'], /harbor-books/],
+      [['limits', 'refused'], /harbor-books/],
+      [['limits', 'set', 'acme', '--usd', '5'], /5/],
+      [['invoice', '--tenant', 'harbor-books', '--month', month], /harbor-books/],
+      [['export', '--format', 'jsonl'], /event_id/],
+      [['export', '--format', 'focus'], /BilledCost/],
+      [['reprice', '--since', `${month}-01`], /changed/i],
+      [['migrate'], /up to date/],
+      [['drain'], /Nothing is left/],
+      [['doctor'], /ledger/],
+    ])
+      assert.match(tallygate(...args, ...dir), shown, args.join(' '))
+    assert.match(tallygate('reconcile', '--demo'), /(\d+) of \1 faults found, 0 invented/)
+    assert.match(tallygate('forget', '--tenant', 'harbor-books', '--yes', ...dir), /harbor-books/)
+  } finally {
+    remove()
+  }
+})
+
+test('a server tells what is in its ledger', { skip: NO_SDKS || NO_LEDGER }, async () => {
+  const [folder, remove] = temporaryFolder('server')
+  const env = { ...process.env, TALLYGATE_API_KEY: 'a-key-of-sixteen' }
+  tallygate('demo', '--dir', folder)
+  const args = [join(home, bin.tallygate), 'serve', '--port', '0', '--dir', join(folder, 'demo')]
+  const server = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    let said = ''
+    while (!/http:\S+\s/.test(said)) said += (await once(server.stdout, 'data'))[0]
+    const [url] = /http:\/\/[\w.:]+/.exec(said)
+    for (const path of [
+      'totals?by=tenant',
+      'series?every=hour',
+      'summary',
+      'percentiles?of=cost',
+      'events',
+      'limits',
+    ]) {
+      const answer = await fetch(`${url}/v1/${path}`, { headers: { authorization: 'Bearer a-key-of-sixteen' } })
+      const text = await answer.text()
+      assert.equal(answer.status, 200, `${path}: ${text}`)
+      if (path === 'totals?by=tenant') assert.match(text, /harbor-books/)
+    }
+  } finally {
+    server.kill()
+    await once(server, 'exit')
+    remove()
   }
 })
