@@ -30,10 +30,11 @@ function filesIn(folder: string): string[] {
 /** Those of every sink below `dir`, oldest first for each. */
 export function* readDeadLetters(dir: string): Generator<DeadLetter> {
   const root = rootOf(dir)
-  for (const folder of [...foldersIn(root).map(({ path }) => path), root])
-    for (const file of filesIn(folder))
-      for (const { text, letter } of linesOf(bytesOf(file)))
-        yield letter ?? { sink: sinkOf(file), reason: 'This line cannot be read.', at: '', event: { unreadable: text } }
+  // Listed first: what is taken meanwhile is met in the folder of who took it.
+  const waiting = filesIn(root)
+  for (const file of [...foldersIn(root).flatMap(({ path }) => filesIn(path)), ...waiting])
+    for (const { text, letter } of linesOf(bytesOf(file)))
+      yield letter ?? { sink: sinkOf(file), reason: 'This line cannot be read.', at: '', event: { unreadable: text } }
 }
 
 /** None of a file that was there when it was listed, and has been sent since. */
@@ -104,7 +105,7 @@ export async function resendDeadLetters({ dir, sink, problems }: ResendOptions):
   const count = { delivered: 0, left: 0, unreadable: 0, underway: 0 }
   const { taken, left } = take(root)
   for (const file of left.flatMap(({ path }) => filesIn(path))) count.underway += linesOf(bytesOf(file)).length
-  const beating = setInterval(() => taken.forEach(beat), BEAT_MS)
+  const beating = setInterval(() => taken.forEach(sayAlive), BEAT_MS)
   const seen = new Set<string>()
   try {
     for (const file of taken.flatMap(({ path }) => filesIn(path))) {
@@ -158,6 +159,14 @@ function take(root: string): { taken: SpoolFolder[]; left: SpoolFolder[] } {
 function isBeingSent(folder: SpoolFolder): boolean {
   const verdict = folder.owner === FREE ? 'dead' : judge(folder.owner)
   return verdict === 'unsure' ? Date.now() - (lastBeat(folder) ?? 0) < SILENCE_MS : verdict === 'alive'
+}
+
+function sayAlive(folder: SpoolFolder): void {
+  try {
+    beat(folder)
+  } catch {
+    // A disk that takes nothing: what comes of the letters says so.
+  }
 }
 
 /** What a fault has left in it is for the next resend. */
