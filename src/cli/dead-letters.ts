@@ -1,11 +1,13 @@
 // `tallygate dead-letters`: the events that a sink refused for good, why, and another try.
 
-import { type DeadLetter, readDeadLetters, resendDeadLetters } from '../delivery/letters.ts'
+import { type DeadLetter, readDeadLetters } from '../delivery/letters.ts'
+import { resendDeadLetters } from '../delivery/resend.ts'
 import { createProblems } from '../problems.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
 import { folderOf, shown } from './place.ts'
 import { layOut } from './table.ts'
 import { sinkOf, TARGET } from './target.ts'
+import { WAIT, waitMs } from './wait.ts'
 import { printable } from './width.ts'
 
 export const deadLetters = defineCommand({
@@ -18,6 +20,12 @@ export const deadLetters = defineCommand({
     show: { type: 'string', value: 'event id', help: 'Print this event as JSON, with its reason.' },
     resend: { type: 'boolean', help: 'Send them again; those that are taken are removed from the list.' },
     ...TARGET,
+    for: {
+      type: 'string',
+      value: 'sink',
+      help: 'Send what a sink of this name has refused. Default: http with a URL, else the ledger’s own.',
+    },
+    wait: WAIT,
     json: { type: 'boolean', help: 'One JSON object for each.' },
     dir: DIR,
   },
@@ -26,19 +34,31 @@ export const deadLetters = defineCommand({
     const { print, complain, paint, width } = terminal
     const dir = folderOf(values.dir, env)
     if (values.resend === true) {
-      const sink = await sinkOf(values, dir, env)
+      const patienceMs = waitMs(values.wait)
+      const target = await sinkOf(values, dir, env)
+      const sink = { ...target, name: values.for ?? target.name }
       const problems = createProblems({ onProblem: ({ message }) => complain(printable(message)), raiseOnError: false })
-      const { delivered, left, unreadable, underway } = await resendDeadLetters({ dir, sink, problems })
+      const done = await readable(dir, () => resendDeadLetters({ dir, sink, problems, patienceMs }))
+      const { delivered, left, unreadable, underway, error } = done
       print(`${delivered} delivered to ${sink.name}, ${left} kept.`)
+      const others = new Map<string, number>()
+      for (const letter of readDeadLetters(dir))
+        if (letter.sink !== sink.name) others.set(letter.sink, (others.get(letter.sink) ?? 0) + 1)
+      for (const [other, count] of others)
+        print(
+          `${count} ${count === 1 ? 'is' : 'are'} of ${printable(other)}, and left alone: --for ${printable(other)} sends them.`,
+        )
       if (underway > 0) print(`${underway} more are being sent by another process.`)
       if (unreadable > 0)
         complain(
           `${unreadable} of them cannot be read, and ${unreadable === 1 ? 'is' : 'are'} not sent: ${unreadable === 1 ? 'it stays' : 'they stay'} as found in ${shown(dir)}/dead-letters.`,
         )
-      if (left > 0) throw new Stop(1, `Not every dead letter could be delivered: ${left} are still in ${shown(dir)}.`)
+      const why = error === undefined ? '' : ` (${printable(error.message)})`
+      if (left > 0)
+        throw new Stop(1, `Not every dead letter could be delivered: ${left} are still in ${shown(dir)}${why}.`)
       return undefined
     }
-    const letters = [...readDeadLetters(dir)]
+    const letters = await readable(dir, async () => [...readDeadLetters(dir)])
     if (values.show !== undefined) {
       const found = letters.filter(({ event }) => event.event_id === values.show)
       if (found.length === 0)
@@ -60,6 +80,17 @@ export const deadLetters = defineCommand({
     return undefined
   },
 })
+
+/** What a folder of another user, or a disk that takes nothing, says is one sentence. */
+async function readable<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw new Stop(1, `The dead letters in ${shown(dir)} cannot be read or written (${code}).`)
+  }
+}
 
 const COLUMNS = [
   { title: 'event', align: 'left' },

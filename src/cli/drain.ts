@@ -9,10 +9,8 @@ import { DIR, defineCommand, Stop } from './command.ts'
 import { limitStoreOf } from './limit-store.ts'
 import { folderOf, shown } from './place.ts'
 import { sinkOf, TARGET } from './target.ts'
+import { WAIT, waitMs } from './wait.ts'
 import { printable } from './width.ts'
-
-/** An endpoint that restarts, or asks for a moment, is back by then. */
-const WAIT_S = 30
 
 export const drain = defineCommand({
   name: 'drain',
@@ -29,11 +27,7 @@ export const drain = defineCommand({
       value: 'sink',
       help: 'Deliver what is owed to a sink of this name. Default: http with a URL, else sqlite.',
     },
-    wait: {
-      type: 'string',
-      value: 'seconds',
-      help: `How long to try again where it is not taken. Default: ${WAIT_S}; with 0 it is tried once.`,
-    },
+    wait: WAIT,
     limits: {
       type: 'string',
       value: 'url',
@@ -69,7 +63,7 @@ export const drain = defineCommand({
       dir,
       sink: { ...sink, name },
       problems,
-      patienceMs: secondsOf(values.wait) * 1000,
+      patienceMs: waitMs(values.wait),
       onAdopted: heir.take,
       waiting: (count) =>
         print(
@@ -95,9 +89,4 @@ function keptMessage(kept: number, store: string, spool: string): string {
   const what = kept === 1 ? 'A slice of a limit is' : `${kept} slices of limits are`
   const where = store === '' ? 'a limit store that this is not' : `another limit store (${printable(store)})`
   return `${what} of ${where}, and stay${kept === 1 ? 's' : ''} charged: what was written down of ${kept === 1 ? 'it' : 'them'} is kept in ${shown(spool)} until \`tallygate drain --limits <url>\`, or a meter with that store, settles it.`
-}
-
-function secondsOf(given = String(WAIT_S)): number {
-  if (/^\d{1,5}$/.test(given)) return Number(given)
-  throw new Stop(2, `\`--wait\` is a whole number of seconds, as in \`--wait 120\`; got \`${printable(given)}\`.`)
 }

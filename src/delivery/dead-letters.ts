@@ -26,7 +26,7 @@ export function createDeadLetters(root: string, { tell, clear }: Teller): DeadLe
   return {
     keep(sink, reason, entries) {
       const { mkdirSync, statSync } = process.getBuiltinModule('node:fs')
-      const path = `${root}/${encodeURIComponent(sink)}.jsonl`
+      const path = `${root}/${fileOf(sink)}`
       try {
         mkdirSync(root, { recursive: true, mode: 0o700 })
         if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > MAX_BYTES) {
@@ -44,6 +44,11 @@ export function createDeadLetters(root: string, { tell, clear }: Teller): DeadLe
       }
     },
   }
+}
+
+/** The name of the file with what a sink has refused. */
+export function fileOf(sink: string): string {
+  return `${encodeURIComponent(sink)}.jsonl`
 }
 
 /** On lines of their own: the last line that is there may be of a process that died while it wrote it. */

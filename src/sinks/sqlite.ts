@@ -32,7 +32,7 @@ const NAMES = EVENT_COLUMNS.map(({ name }) => name).join(', ')
 const INSERT = `INSERT INTO events (${NAMES}) VALUES (${EVENT_COLUMNS.map(() => '?').join(', ')})
   ON CONFLICT (event_id) DO `
 const REPLACE = `UPDATE SET ${EVENT_COLUMNS.map(({ name }) => `${name} = excluded.${name}`).join(', ')}
-  WHERE events.usage_source = 'estimated' AND excluded.usage_source = 'reported'`
+  WHERE events.usage_source = 'estimated' AND excluded.usage_source = 'reported' AND events.project IS excluded.project`
 
 /** Two to three milliseconds, for which the event loop stands still. */
 const LARGE_BATCH = 100

@@ -87,6 +87,23 @@ describe.each(Object.entries(LEDGERS))('the %s ledger', (_, kind) => {
       ])
     })
 
+    test.each(['in batches of their own', 'in one batch'])(
+      'an estimate of one project is not taken over by a report of another, %s',
+      async (how) => {
+        await using book = await kind.book()
+        const estimate = event({ project: 'batch', usageSource: 'estimated', costUsd: '1' })
+        const stranger = { ...estimate, project: 'web', tenantId: 'hijacker', usageSource: 'reported' as const }
+        const { project: _, ...unbound } = { ...estimate, usageSource: 'reported' as const }
+        const rightful = { ...estimate, usageSource: 'reported' as const, costUsd: '2' }
+        const all = [estimate, stranger, unbound, rightful]
+        if (how === 'in one batch') await book.put(...all)
+        else for (const one of all) await book.put(one)
+        expect(await book.ledger.totals({ by: ['tenant', 'project'] })).toMatchObject([
+          { key: ['acme', 'batch'], calls: 1, cost: 2_000_000_000_000n },
+        ])
+      },
+    )
+
     test('do not fail on counts whose sum is beyond 64 bits', async () => {
       await using book = await kind.book()
       await book.put(...Array.from({ length: 1100 }, () => event({ inputTokens: Number.MAX_SAFE_INTEGER })))

@@ -33,8 +33,8 @@ const inserts = new Map<string, string>()
 
 /**
  * Inserts the columns of these positions. The parameters are declared text: what a driver makes of a list by itself is
- * its own affair. An estimate gives way to what was reported, and any other event of a known id is passed over; the
- * answer is how many were written.
+ * its own affair. An estimate gives way to what was reported of the same project, and any other event of a known id is
+ * passed over; the answer is how many were written.
  */
 function sqlOf(columns: readonly number[]): string {
   const key = columns.join()
@@ -48,6 +48,7 @@ function sqlOf(columns: readonly number[]): string {
   INSERT INTO tallygate.events AS known (${names}) SELECT ${names} FROM unnest(${lists.join(', ')}) AS given (${names})
   ON CONFLICT (event_id, id_month) DO UPDATE SET ${UPDATED}
   WHERE known.usage_source = 'estimated' AND excluded.usage_source = 'reported'
+    AND known.project IS NOT DISTINCT FROM excluded.project
   RETURNING 1
 )
 SELECT count(*)::integer AS written FROM written`
@@ -81,6 +82,7 @@ export interface Row {
 
 const EVENT_ID = EVENT_COLUMNS.findIndex(({ field }) => field === 'eventId')
 const TENANT_ID = EVENT_COLUMNS.findIndex(({ field }) => field === 'tenantId')
+const PROJECT = EVENT_COLUMNS.findIndex(({ field }) => field === 'project')
 const USAGE_SOURCE = EVENT_COLUMNS.findIndex(({ field }) => field === 'usageSource')
 const REQUIRED = REQUIRED_FIELDS.map((field) => EVENT_COLUMNS.findIndex((column) => column.field === field))
 
@@ -96,7 +98,10 @@ export function toRows(batch: Batch): Rows {
       const cells = checked(rowAt(batch, at))
       const id = cells[EVENT_ID] as string
       const before = first.get(id)
-      const isBetter = before?.cells[USAGE_SOURCE] === 'estimated' && cells[USAGE_SOURCE] === 'reported'
+      const isBetter =
+        before?.cells[USAGE_SOURCE] === 'estimated' &&
+        cells[USAGE_SOURCE] === 'reported' &&
+        before.cells[PROJECT] === cells[PROJECT]
       const list = before === undefined ? first : isBetter ? second : undefined
       if (list === undefined || list.has(id)) {
         repeated++
