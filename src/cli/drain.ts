@@ -1,13 +1,12 @@
 // `tallygate drain`: delivers what processes left in their spools when they died.
 
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { drainSpools } from '../delivery/drain.ts'
 import { createHeir } from '../limits/bequest.ts'
 import { createProblems } from '../problems.ts'
 import { DIR, defineCommand, Stop } from './command.ts'
 import { limitStoreOf } from './limit-store.ts'
-import { folderOf, shown } from './place.ts'
+import { folderOf, isThere, shown } from './place.ts'
 import { sinkOf, TARGET } from './target.ts'
 import { WAIT, waitMs } from './wait.ts'
 import { printable } from './width.ts'
@@ -40,7 +39,7 @@ export const drain = defineCommand({
     const { print, complain } = terminal
     const dir = folderOf(values.dir, env)
     const spool = `${dir}/spool`
-    if (!existsSync(spool)) {
+    if (!isThere(spool)) {
       print(`Nothing is left: there is no spool at ${shown(spool)}.`)
       return undefined
     }
@@ -80,7 +79,10 @@ export const drain = defineCommand({
     if (heir.waiting > 0)
       complain('The limit store does not answer: what was held of limits is settled when drain runs again.')
     for (const { path, owes } of done.others) print(`${resolve(path)} waits for ${owes.join(' and ')}.`)
+    const untaken = done.others.length + done.unreadable
     if (left > 0) throw new Stop(1, `Not everything could be delivered: ${left} bytes are left in ${resolve(spool)}.`)
+    if (untaken > 0)
+      throw new Stop(1, `Not everything could be delivered: something in ${resolve(spool)} was left as it is.`)
     return undefined
   },
 })

@@ -1,8 +1,8 @@
 // The limit store that a command settles with: the file in the folder, or one by its address.
 
-import { existsSync } from 'node:fs'
 import type { LimitStore } from '../limits/limit-store.ts'
 import { Stop } from './command.ts'
+import { isThere } from './place.ts'
 import { printable } from './width.ts'
 
 /** `undefined` where nothing says that there is one. */
@@ -12,7 +12,7 @@ export async function limitStoreOf(
   dir: string,
 ): Promise<LimitStore | undefined> {
   const path = `${dir}/limits.db`
-  if (given.limits === undefined && existsSync(path))
+  if (given.limits === undefined && isThere(path))
     return (await import('../limits/sqlite-store.ts')).sqliteLimitStore({ path })
   // A meter with `databaseUrl` has its limits beside that ledger.
   const url = given.limits ?? given['database-url']

@@ -1,6 +1,5 @@
 // `tallygate limits`: the limits that hold for a ledger, where they stand, and how they are set and removed.
 
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { LIMIT_MODES } from '../errors.ts'
 import type { LimitRule } from '../limits/limit-store.ts'
@@ -15,7 +14,7 @@ import { rulesOf, standingsOf } from './limit-standings.ts'
 import { openLimits } from './limit-stores.ts'
 import { printStandings, standingRecord } from './limit-table.ts'
 import { keyIn, ruleIn, targetOf } from './limit-target.ts'
-import { folderOf } from './place.ts'
+import { folderOf, isThere } from './place.ts'
 import { printable } from './width.ts'
 
 const ACTIONS = ['list', 'set', 'remove', 'refused'] as const
@@ -110,8 +109,8 @@ function checkOnly(action: Action, values: object, known: readonly string[]): vo
 async function list(values: Asked, { terminal, env }: Around): Promise<undefined> {
   const now = Date.now()
   const { ledger, views, name, shown } = await openToAsk(values, env)
-  const isThere = databaseUrlOf(values, env) !== undefined || existsSync(join(folderOf(values.dir, env), 'limits.db'))
-  const store = isThere ? await openLimits(values, env) : undefined
+  const hasStore = databaseUrlOf(values, env) !== undefined || isThere(join(folderOf(values.dir, env), 'limits.db'))
+  const store = hasStore ? await openLimits(values, env) : undefined
   try {
     const stored = await ledger.limits()
     const standings = await withStore(async () => {

@@ -1,6 +1,6 @@
 // Which ledger a command is about, and how its path is shown.
 
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { resolveOptions } from '../options.ts'
 import { Stop } from './command.ts'
@@ -16,11 +16,23 @@ export function ledgerIn(folder: string): string {
 
 export function existingLedgerIn(folder: string): string {
   const path = ledgerIn(folder)
-  if (existsSync(path)) return path
+  if (isThere(path)) return path
   throw new Stop(
     1,
     `There is no ledger at ${resolve(path)}: an app with \`new Meter()\` writes one into the .tallygate of the folder it runs in (\`--dir\` or TALLYGATE_DIR names another), and \`npx tallygate demo\` makes one to look at.`,
   )
+}
+
+/** Not `existsSync`, to which a folder that this user may not look into has nothing in it. */
+export function isThere(path: string): boolean {
+  try {
+    statSync(path)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false
+    throw new Stop(1, `This user cannot look at ${resolve(path)} (${code}).`)
+  }
 }
 
 /** Relative where that is a way down, and as a shell takes it. */

@@ -24,6 +24,8 @@ export interface AdoptionOptions extends Teller {
 export interface Untaken {
   /** So many whose process may live where we cannot look. */
   readonly unsure: number
+  /** So many, or their folder, that could not be read or made out. */
+  readonly unreadable: number
   /** Owed to sinks that are not here. */
   readonly others: readonly { readonly path: string; readonly owes: readonly string[] }[]
 }
@@ -94,8 +96,8 @@ export function createAdoption({
     async drain(until) {
       orphans.look()
       await Promise.all([...lanes.values()].map((lane) => lane.drainBacklog(until)))
-      const { unsure, others } = orphans
-      return { unsure, others }
+      const { unsure, unreadable, others } = orphans
+      return { unsure, unreadable, others }
     },
     stats() {
       const state = spool.isDown ? 'down' : spool.isFull ? 'full' : 'ok'

@@ -29,6 +29,8 @@ export interface Drained {
   readonly spools: number
   /** Bytes that could not be delivered. */
   readonly left: number
+  /** Spools that could not be read, or their folder. */
+  readonly unreadable: number
   /** Spools that are owed to other sinks. */
   readonly others: readonly { readonly path: string; readonly owes: readonly string[] }[]
 }
@@ -67,5 +69,6 @@ export async function drainSpools({
   const { delivered, rejected, spool } = delivery.stats()
   const left = spool?.bytes ?? 0
   await delivery.close(0)
-  return { delivered, rejected, spools: spool?.adopted ?? 0, left, others: last?.others ?? [] }
+  const { unreadable = 0, others = [] } = last ?? {}
+  return { delivered, rejected, spools: spool?.adopted ?? 0, left, unreadable, others }
 }

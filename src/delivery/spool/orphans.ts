@@ -21,6 +21,8 @@ export interface Orphans {
   look(): void
   /** Spools whose owner may live where we cannot look. */
   readonly unsure: number
+  /** What the last look could not list, read or make out: spools, or the folder of all of them. */
+  readonly unreadable: number
   /** Spools that are owed to sinks which this process does not have. */
   readonly others: readonly { readonly path: string; readonly owes: readonly string[] }[]
   readonly torn: number
@@ -42,6 +44,7 @@ export function createOrphans(options: OrphansOptions): Orphans {
   const silent = new Map<string, { beat: number | undefined; since: number }>()
   const setAside = createSetAside(options)
   let unsure = 0
+  let unreadable = 0
   let others: { path: string; owes: readonly string[] }[] = []
 
   function isDead(folder: SpoolFolder): boolean {
@@ -64,6 +67,7 @@ export function createOrphans(options: OrphansOptions): Orphans {
     const said = headerOf(folder)
     const header = said === 'damaged' ? { owes: guessed(folder) } : said
     if (header === 'foreign' || header === 'newer') {
+      unreadable++
       const what = header === 'newer' ? 'was written by a newer version of tallygate' : 'is no spool of tallygate'
       tell({ kind: 'delivery', message: `${folder.path} ${what}; it is left alone` }, `spool:strange:${folder.id}`)
       return
@@ -95,6 +99,7 @@ export function createOrphans(options: OrphansOptions): Orphans {
   return {
     look() {
       unsure = 0
+      unreadable = 0
       others = []
       try {
         for (const folder of foldersIn(root)) {
@@ -104,16 +109,21 @@ export function createOrphans(options: OrphansOptions): Orphans {
           } catch (cause) {
             // Another process took or removed it while we looked.
             if ((cause as NodeJS.ErrnoException).code === 'ENOENT') continue
+            unreadable++
             const message = `${folder.path}, the spool of an earlier process, cannot be read; it is left where it is`
             tell({ kind: 'delivery', message, cause }, `spool:unreadable:${folder.id}`)
           }
         }
       } catch (cause) {
+        unreadable++
         tell({ kind: 'delivery', message: `The spools below ${root} cannot be listed`, cause }, 'spool:list')
       }
     },
     get unsure() {
       return unsure
+    },
+    get unreadable() {
+      return unreadable
     },
     get others() {
       return others
