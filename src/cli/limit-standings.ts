@@ -2,9 +2,10 @@
 
 import type { Where } from '../ledger/query.ts'
 import type { LedgerViews } from '../ledger/views.ts'
+import { firstToFree, slotsOf } from '../limits/comes-back.ts'
 import type { AccountKey, LimitKey, LimitRule, LimitStore } from '../limits/limit-store.ts'
 import { EVERYTHING, fieldsOf, tenantScope } from '../limits/scope.ts'
-import { calendarOf } from '../limits/window.ts'
+import { calendarOf, type Window } from '../limits/window.ts'
 import { nanoCeil, PICO_PER_NANO, type PicoUsd, picoFromNano } from '../money.ts'
 import type { StoredLimit } from '../sinks/ledger.ts'
 
@@ -16,7 +17,7 @@ export interface Standing {
   readonly held: PicoUsd
   /** Never below 0. */
   readonly remaining: PicoUsd
-  /** Epoch milliseconds; `undefined` for `total`, and for a rolling limit, which comes back piece by piece. */
+  /** Epoch milliseconds, of a rolling limit when the next piece is free; `undefined` for `total`, and where nothing is out. */
   readonly resetsAt: number | undefined
 }
 
@@ -53,6 +54,7 @@ export async function standingsOf(
     return { scope, per, windowId, earlier }
   })
   const accounts = await store?.accounts(keys)
+  const pieces = await nextPieces(rules, windows, store)
   const asked = rules.map((rule, i) => ({ rule, since: windows[i]!.since }))
   const sums = await spentOf(asked, views)
   const standings = rules.map((rule, i) => {
@@ -63,10 +65,27 @@ export async function standingsOf(
     const limit = picoFromNano(rule.limitNanoUsd)
     const held = above(picoFromNano(committed + escrow + suspense), spent)
     const { until, earlier } = windows[i]!
-    const resetsAt = until === Number.POSITIVE_INFINITY || earlier.length > 0 ? undefined : until
+    const ends = until === Number.POSITIVE_INFINITY ? undefined : until
+    const resetsAt = earlier.length > 0 ? pieces.get(rule) : ends
     return { rule, limit, spent, held, remaining: above(limit, spent + held), resetsAt }
   })
   return standings.sort((a, b) => shareOf(b) - shareOf(a))
+}
+
+/** When of each rolling limit more is free than now. */
+async function nextPieces(
+  rules: readonly LimitRule[],
+  windows: readonly Window[],
+  store: LimitStore | undefined,
+): Promise<Map<LimitRule, number | undefined>> {
+  const pieces = new Map<LimitRule, number | undefined>()
+  for (const [i, rule] of rules.entries()) {
+    const window = windows[i]!
+    if (store === undefined || window.earlier.length === 0) continue
+    const slots = slotsOf(rule, window)
+    pieces.set(rule, firstToFree(slots, await store.accounts(slots)))
+  }
+  return pieces
 }
 
 export function shareOf({ spent, held, limit }: Standing): number {

@@ -35,13 +35,19 @@ export function printStandings(standings: readonly Standing[], now: number, { pr
       spent(standing.spent),
       held(standing.held),
       { text: remaining(standing.remaining), ...(style && { paint: (text: string) => paint(style, text) }) },
-      standing.resetsAt === undefined ? 'never' : formatDuration(standing.resetsAt - now),
+      resetsIn(standing, now),
     ]
   })
   const table = layOut(COLUMNS, cells, width)
   print(paint('dim', table.header))
   for (const line of table.lines) print(line)
   if (table.leftOut.length > 0) print(paint('dim', `No room for ${table.leftOut.join(' and ')}: see --json.`))
+}
+
+/** Of a rolling limit of which nothing is spent there is nothing to come back. */
+function resetsIn({ rule, resetsAt }: Standing, now: number): string {
+  if (resetsAt !== undefined) return formatDuration(resetsAt - now)
+  return rule.settings.rolling ? '' : 'never'
 }
 
 /** `month`, `day, hard, Europe/Vienna`, `hour, rolling`. */

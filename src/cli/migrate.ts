@@ -43,8 +43,12 @@ export const migrate = defineCommand({
     const databaseUrl = databaseUrlOf(values, env)
     if (databaseUrl === undefined) {
       const path = existingLedgerIn(folderOf(values.dir, env))
-      const { openLedger } = await import('../sinks/sqlite/open.ts')
-      openLedger(path, false).close()
+      const { ledgerFault, openLedger } = await import('../sinks/sqlite/open.ts')
+      try {
+        openLedger(path, false).close()
+      } catch (cause) {
+        throw ledgerFault(cause, path).error
+      }
       terminal.print(`The tables in ${shown(path)} are up to date.`)
       return undefined
     }

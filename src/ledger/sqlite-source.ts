@@ -41,9 +41,11 @@ export function sqliteSource(path: string): Source {
     dialect: SQLITE_DIALECT,
     ask: (statement) => run(reader, statement),
     change(statement) {
-      // Not one that is made by being opened: there is nothing in it to change.
-      reader()
-      return run(() => (writing ??= openLedger(path, false)), statement)
+      return run(() => {
+        // Not one that is made by being opened: there is nothing in it to change.
+        reader()
+        return (writing ??= openLedger(path, false))
+      }, statement)
     },
     close: async () => shut(),
   }

@@ -1,8 +1,8 @@
 // When money of a rolling limit comes back: its slots leave one after the other, the oldest first.
 
-import type { Account, AccountKey, LimitStore, MaybePromise } from './limit-store.ts'
+import type { Account, AccountKey, LimitKey, LimitStore, MaybePromise } from './limit-store.ts'
 import { isPromise, type Pocket } from './pocket.ts'
-import { leavesAt } from './window.ts'
+import { leavesAt, type Window } from './window.ts'
 
 /** Finds out when a pocket has more free than now; does nothing for windows of the calendar, whose end is known. */
 export type LookAhead = (pocket: Pocket) => MaybePromise<void>
@@ -10,10 +10,8 @@ export type LookAhead = (pocket: Pocket) => MaybePromise<void>
 /** `accounts` may fail: then it is not known. */
 export function createLookAhead(accounts: LimitStore['accounts']): LookAhead {
   return (pocket) => {
-    const { id, earlier } = pocket.window
-    if (earlier.length === 0) return undefined
-    const { scope, per } = pocket.live.rule
-    const keys = [id, ...earlier].map((windowId): AccountKey => ({ scope, per, windowId, earlier: [] }))
+    if (pocket.window.earlier.length === 0) return undefined
+    const keys = slotsOf(pocket.live.rule, pocket.window)
     const told = (found: readonly (Account | undefined)[]): void => {
       pocket.comesBackAt = firstToFree(keys, found)
     }
@@ -27,8 +25,13 @@ export function createLookAhead(accounts: LimitStore['accounts']): LookAhead {
   }
 }
 
+/** The accounts of a rolling window one by one, for `firstToFree`. */
+export function slotsOf({ scope, per }: LimitKey, { id, earlier }: Pick<Window, 'id' | 'earlier'>): AccountKey[] {
+  return [id, ...earlier].map((windowId) => ({ scope, per, windowId, earlier: [] }))
+}
+
 /** Epoch milliseconds; `undefined` where nothing is out that could come back. */
-function firstToFree(keys: readonly AccountKey[], found: readonly (Account | undefined)[]): number | undefined {
+export function firstToFree(keys: readonly AccountKey[], found: readonly (Account | undefined)[]): number | undefined {
   const slots = found.flatMap((account, i) => {
     const { per, windowId } = keys[i]!
     if (!account || per === 'total') return []

@@ -8,7 +8,7 @@ import { limits } from '../../src/cli/limits-command.ts'
 import type { LimitStore } from '../../src/limits/limit-store.ts'
 import { postgresLimitStore } from '../../src/limits/postgres-store.ts'
 import { sqliteLimitStore } from '../../src/limits/sqlite-store.ts'
-import { calendarOf } from '../../src/limits/window.ts'
+import { calendarOf, leavesAt } from '../../src/limits/window.ts'
 import { type ChangeLog, fileChangeLog } from '../../src/server/changes.ts'
 import { postgresChangeLog } from '../../src/server/changes-table.ts'
 import type { EventLedger } from '../../src/sinks/ledger.ts'
@@ -146,6 +146,23 @@ describe.each(Object.entries(PLACES))('with a ledger in %s', (_, open) => {
     expect((await run('--json')).json()['limits']).toMatchObject([
       { spent_usd: '2.25', held_usd: '2.5', remaining_usd: '5.25' },
     ])
+  })
+
+  test('a rolling limit says when its oldest spend has left, and nothing while nothing is spent', async () => {
+    const { run, listed, store } = await stage()
+    await run('set', 'birch', '--usd', '10', '--per', 'hour', '--rolling')
+    expect(await listed()).toMatchObject([{ resets_at: null }])
+    expect((await run()).out).not.toContain('never')
+    await using opened = disposable(store())
+    const rolling = calendarOf('hour', { rolling: true })
+    const before = rolling.at(Date.now() - 1_200_000)
+    const { id: windowId, earlier, endsAt } = before
+    const key = { scope: 'tenant=birch', per: 'hour' as const, windowId, earlier, endsAt, leaseId: 'l1', warned: 0 }
+    const none = { returned: 0n, final: false, ttlMs: 60_000, need: 0n, least: 0n, want: 0n, opening: 10n ** 9n }
+    await opened.store.lease([{ ...key, ...none, seq: 1, granted: 0n, spent: 0n }])
+    const [limit] = await listed()
+    expect(limit).toMatchObject({ spent_usd: '1', resets_at: new Date(leavesAt('hour', windowId)).toISOString() })
+    expect((await run()).out).toMatch(/^birch +hour, rolling .* min$/m)
   })
 
   test('many limits are asked for together, and limits that only the ledger has are there too', async () => {

@@ -1,6 +1,6 @@
 // Opens a ledger file, and says in one sentence why it cannot be opened or written.
 
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { MeterError } from '../../errors.ts'
 import { MIGRATIONS, migrate, versionOf } from './schema.ts'
@@ -11,6 +11,7 @@ const BUSY = 5
 const LOCKED = 6
 const FULL = 13
 const IO_ERROR = 10
+const READ_ONLY = 8
 
 /** The file of a `:memory:` ledger is none. */
 export const IN_MEMORY = ':memory:'
@@ -28,7 +29,7 @@ export function openLedger(path: string, readOnly: boolean): DatabaseSync {
   if (readOnly) {
     if (path !== IN_MEMORY && !existsSync(path))
       throw new MeterError('LEDGER_UNAVAILABLE', `There is no ledger at ${path}.`)
-    return prepare(new DatabaseSync(path, { readOnly: true }), () => {}, path)
+    return readWith(() => prepare(new DatabaseSync(path, { readOnly: true }), () => {}, path), path)
   }
   if (path !== IN_MEMORY) mkdirSync(dirname(path), { recursive: true })
   // Two processes that create or recover the same file at once make one of them fail with BUSY at once, whatever
@@ -40,6 +41,17 @@ export function openLedger(path: string, readOnly: boolean): DatabaseSync {
       if (!isBusy(error) || attempt === OPEN_ATTEMPTS) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS)
     }
+  }
+}
+
+/** In WAL mode whoever reads writes as well: to the index of the log, in a file beside the ledger. */
+function readWith(open: () => DatabaseSync, path: string): DatabaseSync {
+  try {
+    return open()
+  } catch (cause) {
+    if (sqliteCode(cause) !== READ_ONLY) throw cause
+    const message = `The ledger at ${path} cannot be read where nothing may be written: SQLite needs ${basename(path)}-shm beside it. Copy the folder, and read the copy.`
+    throw new MeterError('LEDGER_UNAVAILABLE', message, { cause })
   }
 }
 
@@ -119,7 +131,7 @@ const REASONS: Readonly<Record<number, string>> = {
   3: 'may not be opened by this user',
   [BUSY]: 'is being written by another process',
   [LOCKED]: 'is being written by another process',
-  8: 'is read-only',
+  [READ_ONLY]: 'is read-only',
   [IO_ERROR]: 'cannot be read or written',
   11: 'is damaged',
   [FULL]: 'cannot grow: the disk is full',
