@@ -61,6 +61,7 @@ export interface Limit {
   readonly spent_usd: string
   readonly resets_at: string | null
   readonly mode: string
+  readonly settings?: { readonly time_zone?: string; readonly anchor?: number; readonly rolling?: boolean }
 }
 
 export interface Change {

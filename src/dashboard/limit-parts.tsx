@@ -20,6 +20,13 @@ const MODES = {
   observe: 'observe – counts only',
 }
 
+function windowText({ window, settings = {} }: Limit): string {
+  const { time_zone, anchor, rolling } = settings
+  const zone = time_zone === undefined ? [] : [time_zone]
+  const from = anchor === undefined ? [] : [`from ${anchor}`]
+  return [window, ...(rolling ? ['rolling'] : []), ...zone, ...from].join(', ')
+}
+
 interface LimitTableProps {
   readonly limits: readonly Limit[]
   readonly showsTenant?: boolean
@@ -46,7 +53,7 @@ export function LimitTable({ limits, showsTenant = true, csv, changed }: LimitTa
           },
         ]
       : []),
-    { name: 'Per', isText: true, value: ({ window }) => WINDOWS.indexOf(window), cell: ({ window }) => window },
+    { name: 'Per', isText: true, value: ({ window }) => WINDOWS.indexOf(window), cell: windowText },
     { name: 'Mode', isText: true, value: ({ mode }) => mode, cell: ({ mode }) => mode },
     { name: 'Limit', value: ({ limit_usd }) => picoOf(limit_usd), cell: ({ limit_usd }) => money(limit_usd) },
     { name: 'Spent', value: ({ spent_usd }) => picoOf(spent_usd), cell: ({ spent_usd }) => money(spent_usd) },
@@ -59,7 +66,10 @@ export function LimitTable({ limits, showsTenant = true, csv, changed }: LimitTa
       name: 'Begins anew',
       isText: true,
       value: ({ resets_at }) => resets_at ?? '9',
-      cell: ({ resets_at }) => (resets_at === null ? 'never' : momentText(Date.parse(resets_at), range.zone)),
+      cell: ({ resets_at, settings }) => {
+        if (resets_at !== null) return momentText(Date.parse(resets_at), range.zone)
+        return settings?.rolling ? 'piece by piece' : 'never'
+      },
     },
     ...(session.role === 'admin'
       ? [{ name: 'Change', cell: (limit: Limit) => <Remove limit={limit} changed={changed} /> }]

@@ -88,7 +88,8 @@ function limitsIn(body: unknown): RemoteLimit[] {
         'BAD_INPUT',
         'The limits endpoint answered with a limit that has no `window`, `limit_usd` or `spent_usd`.',
       )
-    if (limits.has(per)) continue
+    // What is in a time zone, or rolls on, is held over leases only: as a window in UTC it would be another limit.
+    if (limits.has(per) || entry?.['settings'] !== undefined) continue
     const said = entry?.['mode'] as LimitMode
     const mode = LIMIT_MODES.includes(said) ? said : 'expected'
     limits.set(per, { per, limitNanoUsd: limit / PICO_PER_NANO, mode, spentNanoUsd: nanoCeil(spent) })

@@ -19,7 +19,7 @@ import { answer, refusal } from './answer.ts'
 import { ownedBy } from './lease-owner.ts'
 import { questionIn } from './lease-questions.ts'
 import { createLeaseSpend, type LeaseSpend } from './lease-spend.ts'
-import type { NoteLimit, PlainLimits } from './limits.ts'
+import type { NoteLimit, PlainLimit, PlainLimits } from './limits.ts'
 import { createRulesKnown, nameOf, type RulesKnown, ruleInWords } from './rules-known.ts'
 
 export interface LeasesOptions {
@@ -101,8 +101,8 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
         if (note && after !== before)
           await note({ what: 'limit.set', of: tenantId ?? rule.scope, before: before!, after })
         if (!book || tenantId === undefined) return {}
-        const [stored] = storedIn(rule)
-        if (stored) await book.putLimit(stored)
+        const [stored] = plainIn(rule)
+        if (stored && isKeptBy(rule)) await book.putLimit(stored)
         else await book.removeLimit(tenantId, rule.per)
         return {}
       }
@@ -152,7 +152,10 @@ export function createLeases({ store, ledger, now, went }: LeasesOptions): Lease
     limitsOf(project) {
       const { store: own, spend, ledger: book } = ownerOf(project)
       return {
-        limits: async () => (book ? book.limits() : (await own.changes(0)).rules.flatMap(storedIn)),
+        async limits() {
+          await brought()
+          return (await own.changes(0)).rules.flatMap(plainIn)
+        },
         spent: (tenantId, since) => spend.ofTenant(tenantId, since),
         async putLimit(limit) {
           await own.setLimit(ruleFrom(limit))
@@ -174,11 +177,15 @@ function ruleFrom({ tenantId, window, limit, mode }: StoredLimit): LimitRule {
   return { scope: tenantScope(tenantId), per: window, limitNanoUsd, mode, settings: {} }
 }
 
-function storedIn(rule: LimitRule): StoredLimit[] {
+function plainIn(rule: LimitRule): PlainLimit[] {
   const tenantId = tenantOf(rule)
   const { per: window, limitNanoUsd, mode, settings } = rule
-  if (tenantId === undefined || Object.keys(settings).length > 0) return []
-  return [{ tenantId, window, limit: picoFromNano(limitNanoUsd), mode }]
+  return tenantId === undefined ? [] : [{ tenantId, window, limit: picoFromNano(limitNanoUsd), mode, settings }]
+}
+
+/** A ledger keeps nothing of a time zone and the like. */
+function isKeptBy({ settings }: LimitRule): boolean {
+  return Object.keys(settings).length === 0
 }
 
 /** Of a limit that is for a whole tenant. */

@@ -1,16 +1,25 @@
 // Limits over HTTP: what a tenant may spend, and what it has spent in the current window.
 
 import { expected, LIMIT_MODES, type LimitMode, type LimitWindow, MeterError } from '../errors.ts'
+import { toWireSettings } from '../limits/http-wire.ts'
 import { MOST_USD } from '../limits/limit.ts'
-import { LIMIT_WINDOWS, windowEnd, windowStart } from '../limits/window.ts'
+import type { LimitSettings } from '../limits/limit-store.ts'
+import { calendarOf, LIMIT_WINDOWS } from '../limits/window.ts'
 import { formatUsd, PICO_PER_NANO, PICO_PER_USD, parseUsd } from '../money.ts'
 import type { Ledger, StoredLimit } from '../sinks/ledger.ts'
 import { tenantIdFault } from '../tenant.ts'
 import { answer } from './answer.ts'
 import type { Change } from './changes.ts'
 
-/** What is told and set here: limits of whole tenants. */
-export type PlainLimits = Pick<Ledger, 'limits' | 'spent' | 'putLimit' | 'removeLimit'>
+/** A limit of a whole tenant, with what it says beyond what a ledger keeps, such as a time zone. */
+export interface PlainLimit extends StoredLimit {
+  readonly settings?: LimitSettings
+}
+
+/** What is told here, and set as far as a ledger keeps it: limits of whole tenants. */
+export interface PlainLimits extends Pick<Ledger, 'spent' | 'putLimit' | 'removeLimit'> {
+  limits(): Promise<readonly PlainLimit[]>
+}
 
 /** Adds a line to the trail of changes. */
 export type NoteLimit = (change: Pick<Change, 'what' | 'of' | 'before' | 'after'>) => Promise<void>
@@ -30,17 +39,25 @@ export function tenantOf(segment: string): string {
 
 export async function readLimits(ledger: PlainLimits, tenantId: string, now: number): Promise<Response> {
   const limits = (await ledger.limits()).filter((limit) => limit.tenantId === tenantId)
-  const shown = limits.map(async ({ window, limit, mode }) => {
-    const end = windowEnd(window, now)
-    return {
-      window,
-      limit_usd: formatUsd(limit),
-      spent_usd: formatUsd(await ledger.spent(tenantId, windowStart(window, now))),
-      resets_at: end === undefined ? null : new Date(end).toISOString(),
-      mode,
-    }
+  const shown = limits.map(async (limit) => {
+    const { since, told } = standingOf(limit, now)
+    return { ...told, spent_usd: formatUsd(await ledger.spent(tenantId, since)) }
   })
   return answer(200, { tenant_id: tenantId, limits: await Promise.all(shown) })
+}
+
+/** Since when what is spent counts, and what is told of a limit besides. Of a rolling one nothing ends at once. */
+export function standingOf({ window, limit, mode, settings = {} }: PlainLimit, now: number) {
+  const { since, until, earlier } = calendarOf(window, settings).at(now)
+  const isEndless = until === Number.POSITIVE_INFINITY || earlier.length > 0
+  const told = {
+    window,
+    limit_usd: formatUsd(limit),
+    resets_at: isEndless ? null : new Date(until).toISOString(),
+    mode,
+    ...(Object.keys(settings).length > 0 && { settings: toWireSettings(settings) }),
+  }
+  return { since, told }
 }
 
 export async function writeLimit(ledger: PlainLimits, tenantId: string, body: unknown, now: number): Promise<Response> {
@@ -81,8 +98,9 @@ export function notingLimits(limits: PlainLimits, note: NoteLimit): PlainLimits 
   }
 }
 
-export function inWords({ window, limit, mode }: Omit<StoredLimit, 'tenantId'>): string {
-  return `$${formatUsd(limit)} per ${window}, ${mode}`
+export function inWords({ window, limit, mode, settings = {} }: Omit<PlainLimit, 'tenantId'>): string {
+  const more = Object.keys(settings).length > 0 ? `, ${JSON.stringify(settings)}` : ''
+  return `$${formatUsd(limit)} per ${window}, ${mode}${more}`
 }
 
 const FIELDS: readonly string[] = ['usd', 'per', 'mode']

@@ -40,8 +40,7 @@ export function createRulesKnown(store: LimitStore): RulesKnown {
 }
 
 export function ruleInWords({ per: window, limitNanoUsd, mode, settings }: LimitRule): string {
-  const more = Object.keys(settings).length > 0 ? `, ${JSON.stringify(settings)}` : ''
-  return inWords({ window, limit: picoFromNano(limitNanoUsd), mode }) + more
+  return inWords({ window, limit: picoFromNano(limitNanoUsd), mode, settings })
 }
 
 export function nameOf({ scope, per }: LimitKey): string {

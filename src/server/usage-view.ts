@@ -1,13 +1,13 @@
 // `GET /v1/usage`: one tenant's own usage, to be shown to that tenant.
 
 import { MeterError } from '../errors.ts'
-import { windowEnd, windowStart } from '../limits/window.ts'
+import { windowStart } from '../limits/window.ts'
 import { formatUsd } from '../money.ts'
 import type { TotalsRow } from '../sinks/ledger.ts'
 import { tenantIdFault } from '../tenant.ts'
 import { refusal } from './answer.ts'
 import type { Caller } from './keys.ts'
-import type { PlainLimits } from './limits.ts'
+import { type PlainLimits, standingOf } from './limits.ts'
 import type { ViewLedger } from './view-ledger.ts'
 import type { QueryReader } from './view-query.ts'
 import { tableOf, timeOf, type View } from './view-rows.ts'
@@ -75,10 +75,12 @@ export async function usageOf({ ledger, limits, caller, query, now }: UsageOptio
 async function standings(limits: PlainLimits, tenant: string, isCharged: boolean, now: number) {
   const own = (await limits.limits()).filter(({ tenantId }) => tenantId === tenant)
   return Promise.all(
-    own.map(async ({ window, limit }) => {
-      const spent = await limits.spent(tenant, windowStart(window, now))
+    own.map(async (one) => {
+      const { limit, window } = one
+      const { since, told } = standingOf(one, now)
+      const spent = await limits.spent(tenant, since)
       const percent = limit === 0n ? 100 : Number((spent * 1000n) / limit) / 10
-      const resets_at = timeOf(windowEnd(window, now))
+      const { resets_at } = told
       if (isCharged) return { window, used_percent: percent, resets_at }
       return { window, used_percent: percent, limit_usd: formatUsd(limit), spent_usd: formatUsd(spent), resets_at }
     }),

@@ -2,10 +2,9 @@
 
 import type { LimitMode, LimitWindow } from '../errors.ts'
 import { spendOf } from '../ledger/spend.ts'
-import { windowEnd, windowStart } from '../limits/window.ts'
 import { formatUsd } from '../money.ts'
 import type { Caller } from './keys.ts'
-import type { PlainLimits } from './limits.ts'
+import { type PlainLimits, standingOf } from './limits.ts'
 import type { ViewLedger } from './view-ledger.ts'
 
 export interface LimitEntry {
@@ -15,6 +14,8 @@ export interface LimitEntry {
   readonly spent_usd: string
   readonly resets_at: string | null
   readonly mode: LimitMode
+  /** As over leases; only where it has any. */
+  readonly settings?: object
 }
 
 export async function limitsView(
@@ -25,21 +26,16 @@ export async function limitsView(
 ): Promise<LimitEntry[]> {
   const stored = await limits.limits()
   const where = project === undefined ? {} : { project: [project] }
-  const spent = new Map<LimitWindow, ReadonlyMap<string, bigint>>()
-  for (const window of new Set(stored.map((limit) => limit.window))) {
-    const tenants = stored.filter((limit) => limit.window === window).map(({ tenantId }) => tenantId)
-    spent.set(window, await spendOf(tenants, windowStart(window, now), { limits, views: ledger }, where))
+  const standings = stored.map((limit) => ({ tenantId: limit.tenantId, ...standingOf(limit, now) }))
+  const spent = new Map<number, ReadonlyMap<string, bigint>>()
+  for (const since of new Set(standings.map((standing) => standing.since))) {
+    const tenants = standings.filter((standing) => standing.since === since).map(({ tenantId }) => tenantId)
+    spent.set(since, await spendOf([...new Set(tenants)], since, { limits, views: ledger }, where))
   }
-  const entries = stored.map(({ tenantId, window, limit, mode }) => {
-    const end = windowEnd(window, now)
-    return {
-      tenant_id: tenantId,
-      window,
-      limit_usd: formatUsd(limit),
-      spent_usd: formatUsd(spent.get(window)!.get(tenantId) ?? 0n),
-      resets_at: end === undefined ? null : new Date(end).toISOString(),
-      mode,
-    }
-  })
+  const entries = standings.map(({ tenantId, since, told }) => ({
+    tenant_id: tenantId,
+    ...told,
+    spent_usd: formatUsd(spent.get(since)!.get(tenantId) ?? 0n),
+  }))
   return entries.sort((a, b) => (a.tenant_id < b.tenant_id ? -1 : Number(a.tenant_id > b.tenant_id)))
 }

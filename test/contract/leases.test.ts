@@ -332,8 +332,11 @@ describe('limits of the plain kind', () => {
       const headers = { authorization: `Bearer ${API_KEY}` }
       const init = { method, headers, ...(body && { body: JSON.stringify(body) }) }
       const answer = await fetch(`${server.base}/v1/limits/acme${query}`, init)
-      return ((await answer.json()) as { limits: { window: string; limit_usd: string }[] }).limits.map(
-        ({ window, limit_usd }) => `${window} ${limit_usd}`,
+      const { limits } = (await answer.json()) as {
+        limits: { window: string; limit_usd: string; settings?: object }[]
+      }
+      return limits.map(
+        ({ window, limit_usd, settings }) => `${window} ${limit_usd}${settings ? ` ${JSON.stringify(settings)}` : ''}`,
       )
     }
     const store = httpLimitStore({ url: server.base, apiKey: API_KEY })
@@ -347,10 +350,11 @@ describe('limits of the plain kind', () => {
     expect(await rules()).toEqual(['day 7000000000'])
     await store.removeLimit({ scope: 'tenant=acme', per: 'day' })
     expect(await plain('GET')).toEqual([])
-    // One that a plain backend could not keep is not told as if it were plain.
+    // One that a plain backend could not keep says so, and is none of the ledger's.
     await store.setLimit(acme)
     await store.setLimit({ ...acme, settings: { timeZone: 'Europe/Berlin' } })
-    expect(await plain('GET')).toEqual([])
+    expect(await plain('GET')).toEqual(['month 50 {"time_zone":"Europe/Berlin"}'])
+    expect(await server.ledger.limits()).toEqual([])
     await store.close?.()
   })
 

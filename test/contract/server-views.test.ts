@@ -391,6 +391,34 @@ test('who changed which limit is told, with how it was before, and not by which 
   expect(added).toHaveLength(KEYS.length)
 })
 
+test('limits of a store are told as it has them, those with a time zone and those that the ledger has lost too', async () => {
+  const limitStore = memoryLimitStore()
+  const { get, json, text } = await stage([event({ costUsd: '1', timestamp: '2026-11-22T09:15:00.000Z' })], {
+    limitStore,
+  })
+  const zoned = { usd: 5, per: 'week', timeZone: 'Europe/Vienna' } as const
+  await limitStore.setLimit(ruleOf('acme', zoned))
+  await limitStore.setLimit(ruleOf('acme', { usd: 2, per: 'hour', rolling: true }))
+  await limitStore.setLimit(ruleOf('lost', { usd: 3 }))
+  await limitStore.setLimit(ruleOf({ tenant: 'acme', feature: 'search' }, { usd: 4 }))
+  const week = { window: 'week', limit_usd: '5', spent_usd: '1', resets_at: '2026-11-22T23:00:00.000Z' }
+  expect((await json('/v1/limits/acme')).body['limits']).toMatchObject([
+    { ...week, mode: 'expected', settings: { time_zone: 'Europe/Vienna' } },
+    { window: 'hour', resets_at: null, settings: { rolling: true } },
+  ])
+  expect((await json('/v1/limits')).body['limits']).toMatchObject([
+    { tenant_id: 'acme', ...week },
+    { tenant_id: 'acme', window: 'hour' },
+    { tenant_id: 'lost', window: 'month', limit_usd: '3', spent_usd: '0' },
+  ])
+  expect(await text('/v1/limits?format=csv')).toContain('acme,week,5,1,2026-11-22T23:00:00.000Z,expected')
+  expect((await json('/v1/usage?tenant=acme')).body['limits']).toMatchObject([week, { window: 'hour' }])
+  await get('/v1/limits/acme?per=week', 'all', { method: 'DELETE' })
+  expect((await json('/v1/limits/acme')).body['limits']).toMatchObject([{ window: 'hour' }])
+  const { changes } = (await json('/v1/changes')).body as { changes: { before: string }[] }
+  expect(changes[0]).toMatchObject({ before: '$5 per week, expected, {"timeZone":"Europe/Vienna"}' })
+})
+
 test('a limit that an application sets over its leases is in the trail, and once however often it starts', async () => {
   const server = await stage([], { limitStore: memoryLimitStore() })
   const store = httpLimitStore({ url: server.url, apiKey: 'sends' })

@@ -130,6 +130,12 @@ const event = (nano: bigint, at: number): LLMEvent => ({
 })
 
 describe('what is asked', () => {
+  test('a limit in a time zone is none of UTC', async () => {
+    const zoned = month(5, 1, { settings: { time_zone: 'Europe/Vienna' } })
+    await using table = await backend((_, response) => json(response, limits(zoned, { ...month(7, 1), window: 'day' })))
+    expect(await table.accounts()).toMatchObject([{ per: 'day', limitNanoUsd: 7_000_000_000n }])
+  })
+
   test('the limits of a tenant, under its key, once while the answer is fresh', async () => {
     await using table = await backend((_, response) => json(response, limits(month('50', '12.0375'))))
     const [first, second] = await Promise.all([table.accounts(), table.accounts()])

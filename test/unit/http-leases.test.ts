@@ -277,6 +277,8 @@ describe('an address of which nothing is known', () => {
     async (fault) => {
       await using table = await unknown('leases', fault)
       const { app } = table
+      // There is no limit yet, and nobody waits.
+      const early = await app.call('5')
       await table.server.limitStore!.setLimit({
         scope: 'tenant=acme',
         per: 'month',
@@ -284,8 +286,6 @@ describe('an address of which nothing is known', () => {
         mode: 'hard',
         settings: {},
       })
-      // Nobody knows of the limit, and nobody waits.
-      const early = await app.call('5')
       await table.wire.be('up')
       table.pause(1000)
       await expect
