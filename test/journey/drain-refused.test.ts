@@ -1,11 +1,9 @@
 // `tallygate drain` says by its exit code that something was left, whatever the reason: scripts delete a folder after it.
 
-import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Meter } from 'tallygate'
 import { expect, test } from 'vitest'
-import { root } from '../../scripts/entries.mjs'
 import { run } from '../support/command-line.ts'
 import { temporaryFolder } from '../support/ingest.ts'
 
@@ -35,26 +33,4 @@ test('a spool of a newer version is left, and the exit code says so', async () =
   writeFileSync(join(spool, '01a2064c-ecfe-77d1-8e56-34c6aa0792e2.free', '00000001.log'), 'not of ours\n')
   const { exitCode, stderr } = await drain(folder.path, folder.path)
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining('was left as it is')])
-})
-
-const NOBODY = { uid: 65_534, gid: 65_534, encoding: 'utf8', cwd: '/' } as const
-const MAIN = join(root, 'dist/cli/main.js')
-const asNobody = (...args: string[]) => spawnSync(process.execPath, [MAIN, ...args], NOBODY)
-const isOther = process.getuid?.() === 0 && asNobody('--version').status === 0
-
-test.skipIf(!isOther)('a folder of another user is not an empty one', async () => {
-  using folder = temporaryFolder()
-  chmodSync(folder.path, 0o755)
-  const dir = join(folder.path, 'app')
-  mkdirSync(dir, { mode: 0o700 })
-  await leftFor(dir, 'http://127.0.0.1:9/v1/ingest')
-  for (const command of ['drain', 'report', 'dead-letters']) {
-    const { status, stdout, stderr } = asNobody(command, '--dir', dir)
-    expect([command, status, stdout, stderr.trim().split('\n')]).toEqual([
-      command,
-      1,
-      '',
-      [expect.stringMatching(/EACCES/)],
-    ])
-  }
 })
