@@ -80,6 +80,7 @@ export function createJobStore(path: string, problems: ProblemReporter): JobStor
         record(begun?.fresh ?? keys)
         if (begun) attempt(() => begun.open.exec('COMMIT'))
       } finally {
+        // Of what is committed there is nothing to undo.
         if (begun) attempt(() => rollBack(begun.open))
       }
     },
